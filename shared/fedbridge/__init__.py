@@ -1,0 +1,1 @@
+"""A serverless bridge between Amazon Cognito user pools and strict identity providers."""

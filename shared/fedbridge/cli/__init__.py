@@ -1,0 +1,1 @@
+"""The operator's command and local runs, never packaged for Lambda."""

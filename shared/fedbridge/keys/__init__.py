@@ -1,0 +1,1 @@
+"""Adapters for keys: local JWK and PEM, Secrets Manager, AWS KMS."""

@@ -1,0 +1,1 @@
+"""Adapters for the network: the outbound HTTP client and API Gateway events."""

@@ -1,0 +1,1 @@
+"""Towards Cognito: fedbridge as an OpenID Provider."""

@@ -1,0 +1,1 @@
+"""Adapters for transactions and connections: DynamoDB, SQLite, memory, file."""
