@@ -1,0 +1,162 @@
+"""The exception tree. Every class carries the facts that the edges need, so that nothing is decided by text.
+
+FedbridgeError
+├── ConfigurationError           the operator's file, environment or keys are wrong
+├── RequestRefused               the caller's fault and no redirect may be made: an error page or a plain status
+│   ├── UnknownConnection        404
+│   ├── MethodNotAllowed         405
+│   └── PayloadTooLarge          413
+├── OAuthError                   an answer in the caller's protocol (RFC 6749 §4.1.2.1, §5.2; RFC 6750 §3.1)
+├── UpstreamError                the identity provider, or the way to it, failed the sign-in
+├── StoreError                   the transaction store or the connection registry
+│   ├── StoreUnavailable         nothing happened, or nothing that counts
+│   ├── OutcomeUnknown           a write was sent and its answer was lost: treated as a replay
+│   └── TransitionRefused        a conditional move found another phase, owner, expiry or handle
+├── KeyUnavailable               a signing key or secret cannot be used now
+└── DeadlineExceeded             the request's time budget is spent
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedbridge.model.transaction import Transaction
+
+
+class FedbridgeError(Exception):
+    """Base of everything that fedbridge raises on purpose.
+
+    `reason` is the machine-readable code that is logged, counted and explained to operators: snake_case, stable,
+    free of input. `str(error)` may hold text for operators, never a secret, a token or a claim value.
+    """
+
+    reason: str = "internal_error"
+
+    def __init__(self, message: str = "", *, reason: str | None = None) -> None:
+        if reason is not None:
+            self.reason = reason
+        super().__init__(message or self.reason)
+
+
+class ConfigurationError(FedbridgeError):
+    """A setting, connection or key that cannot be right; the message names where and what to do."""
+
+    reason = "configuration_error"
+
+
+class RequestRefused(FedbridgeError):  # noqa: N818  the field says "refused", and the tree above reads better for it
+    """A request that is answered where it is, without a redirect: client or redirect URI are not proven."""
+
+    reason = "request_refused"
+    status = 400
+
+    def __init__(self, message: str = "", *, reason: str | None = None, headers: Mapping[str, str] | None = None):
+        super().__init__(message, reason=reason)
+        self.headers = dict(headers or {})
+
+
+class UnknownConnection(RequestRefused):
+    """No enabled connection has this name (one answer for unknown, disabled and malformed names)."""
+
+    reason = "unknown_connection"
+    status = 404
+
+
+class MethodNotAllowed(RequestRefused):
+    """The route exists, the method does not (RFC 9110 §15.5.6); `headers` carries Allow."""
+
+    reason = "method_not_allowed"
+    status = 405
+
+
+class PayloadTooLarge(RequestRefused):
+    """A body or a query above the cap (RFC 9110 §15.5.14)."""
+
+    reason = "payload_too_large"
+    status = 413
+
+
+class OAuthError(FedbridgeError):
+    """An error that the caller gets in its own protocol.
+
+    `error` is a registered code (RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, OpenID Connect Core §3.1.2.6),
+    `description` fixed ASCII text for the app's developer, `status` the HTTP status at a back-channel endpoint.
+    """
+
+    def __init__(self, error: str, description: str, *, reason: str, status: int = 400) -> None:
+        super().__init__(f"{error}: {description}", reason=reason)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+class UpstreamError(FedbridgeError):
+    """The upstream side failed the sign-in; `error` is what Cognito is told, `reason` what operators read.
+
+    `upstream_code` is the identity provider's own error code, bounded and cleaned, for the log alone.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        error: str = "server_error",
+        description: str = "The sign-in could not be completed.",
+        upstream_code: str | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        super().__init__(reason, reason=reason)
+        self.error = error
+        self.description = description
+        self.upstream_code = upstream_code
+        self.upstream_status = upstream_status
+
+
+class StoreError(FedbridgeError):
+    """The transaction store or the connection registry did not do what was asked."""
+
+    reason = "store_error"
+
+
+class StoreUnavailable(StoreError):
+    """Throttled beyond the budget, refused, unreachable: nothing was changed that counts."""
+
+    reason = "store_unavailable"
+
+
+class OutcomeUnknown(StoreError):
+    """A conditional write was sent and no answer came: it may have happened, so it is treated as a replay."""
+
+    reason = "store_outcome_unknown"
+
+
+class TransitionRefused(StoreError):
+    """A move's condition did not hold; nothing changed. `current` is the item as it stands, None if there is none."""
+
+    reason = "transition_refused"
+
+    def __init__(self, current: Transaction | None) -> None:
+        super().__init__()
+        self.current = current
+
+
+class KeyUnavailable(FedbridgeError):
+    """A signing key, certificate or secret cannot be used now.
+
+    `transient` tells an outage (throttling, time-out) from a fault that waiting does not mend (disabled, denied).
+    """
+
+    reason = "key_unavailable"
+
+    def __init__(self, message: str = "", *, reason: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, reason=reason)
+        self.transient = transient
+
+
+class DeadlineExceeded(FedbridgeError):
+    """The time budget that all calls of one request share is spent."""
+
+    reason = "deadline_exceeded"

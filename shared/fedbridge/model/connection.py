@@ -1,0 +1,164 @@
+"""One upstream identity provider and how to talk to it; and Cognito's side of it.
+
+These classes are the schema of `connections.yaml`: the JSON Schema is generated from them, and unknown keys are refused.
+References (`secretsmanager:`, `ssm:`, `kms:`, `env:`, `file:`) stand where a secret or a key belongs, never values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SIGNATURE_ALGORITHMS = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+)  # fmt: skip
+"""Asymmetric JWS algorithms (RFC 7518 §3.1) for assertions and ID tokens; HMAC is never among them."""
+
+ClientAuthenticationMethod = Literal[
+    "auto", "private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAuthentication:
+    """How the bridge authenticates to the IdP's token endpoint (OpenID Connect Core §9, RFC 7523, RFC 6749 §2.3.1).
+
+    `auto` takes the strongest method that the IdP's metadata names and that `key` or `secret` allow. `audience` is
+    `issuer`, `token_endpoint`, `endpoint` (the one called) or a literal URL; it is sent as one string. `lifetime` is in
+    seconds. `kid` is the key's RFC 7638 thumbprint (`thumbprint`), absent (`omit`) or a literal. `algorithm` defaults
+    to RS256, ES256, ES384 or ES512 by the key's type, and to HS256 for client_secret_jwt.
+    """
+
+    method: ClientAuthenticationMethod = "auto"
+    key: str | None = None
+    next_key: str | None = None
+    retired_keys: tuple[str, ...] = ()
+    secret: str | None = None
+    algorithm: str | None = None
+    audience: str = "issuer"
+    lifetime: int = 60
+    typ: str | None = "JWT"
+    kid: str = "thumbprint"
+    certificate: str | None = None
+    x5t: bool = False
+    x5t_s256: bool = False
+    x5c: bool = False
+    not_before: bool = False
+    basic_encoding: Literal["form", "raw"] = "form"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Manual endpoints, for an IdP without (usable) discovery; the same four that Cognito asks for."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequestProfile:
+    """What the authorization request carries. `pass_through` names what Cognito may add; all else is dropped."""
+
+    scope: str = "openid"
+    pkce: Literal["S256", "off"] = "S256"
+    response_mode: Literal["query", "form_post"] | None = None
+    acr_values: tuple[str, ...] = ()
+    parameters: dict[str, str] = field(default_factory=dict)
+    pass_through: tuple[str, ...] = ("login_hint", "prompt", "max_age")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdTokenPolicy:
+    """What an upstream ID token must satisfy. `clock_skew` in seconds, at most 300."""
+
+    algorithms: tuple[str, ...] = ("RS256",)
+    clock_skew: int = 60
+    trusted_audiences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserinfoPolicy:
+    """Whether and how the UserInfo endpoint is called (OpenID Connect Core §5.3)."""
+
+    method: Literal["GET", "POST", "none"] = "GET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRule:
+    """One claim for Cognito: a JMESPath expression (`value`) or a `constant`, and how it is shaped.
+
+    Expressions see the merged claims of the ID token and userinfo, and both documents as `id_token` and `userinfo`,
+    plus `upstream_sub` and `upstream_iss`. `type` is what Cognito gets: `auto` keeps booleans and lists of strings and
+    turns numbers into strings; `joined` joins a list with `separator`. A value above 2,048 characters is dropped or
+    refused, never cut.
+    """
+
+    value: str | None = None
+    constant: str | bool | None = None
+    required: bool = False
+    type: Literal["auto", "string", "boolean", "list", "joined"] = "auto"
+    separator: str = ","
+    too_long: Literal["drop", "refuse"] = "drop"
+
+
+ClaimMapping = dict[str, str | ClaimRule]
+"""Claim name for Cognito → a JMESPath expression, or a whole rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelyingParty:
+    """Cognito's side of a connection.
+
+    `secret_hashes` are one or two of `sha256:<64 hex digits>` over the generated client secret. `redirect_uris` are
+    compared byte for byte. `restart_url` is where a person begins again. `name` is what pages call the application.
+    """
+
+    client_id: str
+    secret_hashes: tuple[str, ...]
+    redirect_uris: tuple[str, ...]
+    restart_url: str
+    name: str | None = None
+    require_pkce: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One upstream IdP (`issuer`, `client_id` as registered there) and the relying parties that sign in through it.
+
+    `version` names the published revision (a digest of the configuration). `client_jwks` are the public keys that the
+    IdP may fetch, filled in when the connection is published or loaded; never written by hand. `endpoint_hosts` are
+    hosts beside the issuer's own that metadata may name. `timeouts`: see `fedbridge.model.deadline`.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    relying_parties: tuple[RelyingParty, ...]
+    version: str = ""
+    protocol: Literal["oidc"] = "oidc"
+    preset: str | None = None
+    display_name: str | None = None
+    disabled: bool = False
+    endpoints: Endpoints | None = None
+    endpoint_hosts: tuple[str, ...] = ()
+    client_authentication: ClientAuthentication = field(default_factory=ClientAuthentication)
+    authorization: AuthorizationRequestProfile = field(default_factory=AuthorizationRequestProfile)
+    id_token: IdTokenPolicy = field(default_factory=IdTokenPolicy)
+    userinfo: UserinfoPolicy = field(default_factory=UserinfoPolicy)
+    claims: ClaimMapping | None = None
+    verified_email_domains: tuple[str, ...] = ()
+    tokens: Literal["reissue", "relay"] = "reissue"
+    subject: Literal["hashed", "raw"] = "hashed"
+    subject_namespace: str | None = None
+    case_sensitive_pool: bool = False
+    user_agent: str = "fedbridge"
+    client_jwks: tuple[dict[str, Any], ...] = ()
+
+    def relying_party(self, client_id: str) -> RelyingParty | None:
+        """Return the relying party that is registered under this client id, if any."""
+        return next((party for party in self.relying_parties if party.client_id == client_id), None)

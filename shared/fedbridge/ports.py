@@ -1,0 +1,176 @@
+"""What the bridge needs from the world. One conformance suite a port stands in tests/conformance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from fedbridge.model.connection import Connection
+    from fedbridge.model.deadline import Deadline
+    from fedbridge.model.http import Parameters
+    from fedbridge.model.identity import Identity
+    from fedbridge.model.transaction import Authorize, Claim, Fail, Redeem, Transaction
+
+Clock = Callable[[], float]
+"""Seconds since the epoch."""
+
+
+class TransactionStore(Protocol):
+    """Moves one transaction through its phases, each move one conditional write (see `model.transaction`).
+
+    Every condition names the phase it comes from, the connection, the expiry (`> now`, which the caller passes) and
+    the hashes presented; where one does not hold nothing changes and TransitionRefused carries the item as it stands.
+    All methods may raise StoreUnavailable; the moves may raise OutcomeUnknown, and are never retried once sent, except
+    when throttled. Nothing here looks at a clock.
+    """
+
+    def put(self, transaction: Transaction, deadline: Deadline) -> None:
+        """Store a new, pending transaction; TransitionRefused where the id exists."""
+
+    def claim(self, move: Claim, deadline: Deadline) -> Transaction:
+        """pending → exchanging; returns the item as it was before. Needs `expires_at > now`."""
+
+    def authorize(self, move: Authorize, deadline: Deadline) -> None:
+        """exchanging → authorized; needs `exchange_deadline > now`."""
+
+    def fail(self, move: Fail, deadline: Deadline) -> None:
+        """exchanging → failed, and removes what is sealed."""
+
+    def redeem(self, move: Redeem, deadline: Deadline) -> Transaction:
+        """authorized → redeemed; returns the item as it was, and removes `sealed_token` and `sealed_request`.
+
+        Needs the client id, the code's hash and `code_expires_at > now`.
+        """
+
+    def read(self, transaction_id: str, deadline: Deadline) -> Transaction | None:
+        """Return the item by one strongly consistent read, None where there is none."""
+
+
+class ConnectionRegistry(Protocol):
+    """Finds connections by name: cached fresh for 60 s, stale for 10 min on store errors, unknown names for 10 s."""
+
+    def get(self, name: str, deadline: Deadline, version: str | None = None) -> Connection:
+        """Return the current version of an enabled connection, or the one asked for if it is the previous.
+
+        Raises UnknownConnection (unknown, disabled, malformed, or a version that is gone) and StoreUnavailable. A name
+        that is not of the connection's shape is refused before any read.
+        """
+
+
+class Signer(Protocol):
+    """A private key that signs JWS, wherever it lives.
+
+    `algorithm` is the JWA name, `kid` the RFC 7638 SHA-256 thumbprint, `public_jwk` the public key with `kid`, `alg`
+    and `use`.
+    """
+
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def kid(self) -> str: ...
+    @property
+    def public_jwk(self) -> Mapping[str, Any]: ...
+
+    def sign(self, signing_input: bytes, deadline: Deadline) -> bytes:
+        """Return the JWS signature octets (ECDSA as R ‖ S, RFC 7518 §3.4); raises KeyUnavailable."""
+
+
+class KeyRing(Protocol):
+    """The keys that sign ID tokens: one active, all published."""
+
+    def active(self, deadline: Deadline) -> Signer:
+        """Return the signer of new tokens; raises KeyUnavailable, ConfigurationError."""
+
+    def public_jwks(self, deadline: Deadline) -> list[Mapping[str, Any]]:
+        """Return every published public key, the active one first; raises KeyUnavailable."""
+
+
+class Keys(Protocol):
+    """Private keys by reference, cached for the sandbox's life as key objects."""
+
+    def signer(self, reference: str, algorithm: str | None, deadline: Deadline) -> Signer:
+        """Return the signer; `algorithm` None means the default of the key's type.
+
+        Raises ConfigurationError (key and algorithm disagree, malformed, weak, public, encrypted) and KeyUnavailable.
+        """
+
+
+class Secrets(Protocol):
+    """Secret values and public material (client secrets, certificates) by reference."""
+
+    def get(self, reference: str, deadline: Deadline, *, refresh: bool = False) -> str:
+        """Return the value, cached for 5 minutes; `refresh` reads it again. Raises ConfigurationError, KeyUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundRequest:
+    """A request to an identity provider. `max_bytes` caps the decoded body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    max_bytes: int = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundResponse:
+    """Whatever the identity provider answered, redirects included (they are never followed). Header names lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+class HttpClient(Protocol):
+    """The one way out."""
+
+    def send(self, request: OutboundRequest, deadline: Deadline) -> OutboundResponse:
+        """Send once, within the deadline; nothing is retried.
+
+        Raises UpstreamError with a reason `upstream_timeout`, `upstream_unreachable`, `upstream_tls_failed`,
+        `upstream_response_invalid` (framing, encoding, cap) or `upstream_target_refused` (address, scheme or port).
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamRedirect:
+    """Where the browser goes, and what must be remembered, sealed, until it comes back."""
+
+    url: str
+    remembered: Mapping[str, str] = field(repr=False)
+
+
+class Upstream(Protocol):
+    """One protocol towards identity providers."""
+
+    def begin(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        callback_url: str,
+        parameters: Mapping[str, str],
+        deadline: Deadline,
+    ) -> UpstreamRedirect:
+        """Build the authorization request. `parameters` are what Cognito sent and the connection may pass through."""
+
+    def finish(
+        self,
+        connection: Connection,
+        *,
+        remembered: Mapping[str, str],
+        callback_url: str,
+        response: Parameters,
+        deadline: Deadline,
+    ) -> Identity:
+        """Turn the authorization response into an identity; raises UpstreamError, KeyUnavailable, DeadlineExceeded."""
+
+
+class Telemetry(Protocol):
+    """Logs and metrics by an allow-list of fields: no code, token, secret, cookie or claim value has a field."""
+
+    def event(self, name: str, **fields: str | int | float | bool | None) -> None:
+        """Record one event, as one log line and the metric that belongs to it; unknown names or fields raise TypeError."""
