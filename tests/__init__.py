@@ -1,0 +1,1 @@
+"""The tests; a package, so that what they share is imported by name."""
