@@ -47,13 +47,15 @@ class ConfigurationError(FedbridgeError):
     reason = "configuration_error"
 
 
-class RequestRefused(FedbridgeError):  # noqa: N818  the field says "refused", and the tree above reads better for it
+class RequestRefused(FedbridgeError):
     """A request that is answered where it is, without a redirect: client or redirect URI are not proven."""
 
     reason = "request_refused"
     status = 400
 
-    def __init__(self, message: str = "", *, reason: str | None = None, headers: Mapping[str, str] | None = None):
+    def __init__(
+        self, message: str = "", *, reason: str | None = None, headers: Mapping[str, str] | None = None
+    ):
         super().__init__(message, reason=reason)
         self.headers = dict(headers or {})
 

@@ -26,7 +26,9 @@ def encode_json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
-def sign_compact(signer: Signer, header: Mapping[str, Any], claims: Mapping[str, Any], deadline: Deadline) -> str:
+def sign_compact(
+    signer: Signer, header: Mapping[str, Any], claims: Mapping[str, Any], deadline: Deadline
+) -> str:
     """Return the compact JWS of `claims`; `alg` comes from the signer, never from `header`.
 
     Raises KeyUnavailable, DeadlineExceeded.

@@ -60,18 +60,19 @@ class ConnectionRegistry(Protocol):
 
 
 class Signer(Protocol):
-    """A private key that signs JWS, wherever it lives.
-
-    `algorithm` is the JWA name, `kid` the RFC 7638 SHA-256 thumbprint, `public_jwk` the public key with `kid`, `alg`
-    and `use`.
-    """
+    """A private key that signs JWS, wherever it lives."""
 
     @property
-    def algorithm(self) -> str: ...
+    def algorithm(self) -> str:
+        """The JWA name of the signature algorithm."""
+
     @property
-    def kid(self) -> str: ...
+    def kid(self) -> str:
+        """The RFC 7638 SHA-256 thumbprint."""
+
     @property
-    def public_jwk(self) -> Mapping[str, Any]: ...
+    def public_jwk(self) -> Mapping[str, Any]:
+        """The public key with `kid`, `alg` and `use`."""
 
     def sign(self, signing_input: bytes, deadline: Deadline) -> bytes:
         """Return the JWS signature octets (ECDSA as R ‖ S, RFC 7518 §3.4); raises KeyUnavailable."""
@@ -172,5 +173,5 @@ class Upstream(Protocol):
 class Telemetry(Protocol):
     """Logs and metrics by an allow-list of fields: no code, token, secret, cookie or claim value has a field."""
 
-    def event(self, name: str, **fields: str | int | float | bool | None) -> None:
+    def event(self, name: str, **fields: str | float | bool | None) -> None:
         """Record one event, as one log line and the metric that belongs to it; unknown names or fields raise TypeError."""

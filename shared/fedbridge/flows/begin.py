@@ -1,0 +1,116 @@
+"""`/{connection}/authorize`: prove who asks, start the upstream request, remember it sealed, send the browser on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fedbridge.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    KeyUnavailable,
+    OAuthError,
+    StoreError,
+    UpstreamError,
+)
+from fedbridge.flows.failure import redirect_with_error, to_oauth_error
+from fedbridge.flows.handles import COOKIE_LENGTH, Purpose, digest, draw, new_handle
+from fedbridge.flows.sealing import Label, seal
+from fedbridge.flows.services import TRIP_LIFETIME
+from fedbridge.model.transaction import Phase, Transaction
+from fedbridge.op import cookie
+from fedbridge.op.answers import redirect
+from fedbridge.op.authorization_request import prove_client, validate
+
+if TYPE_CHECKING:
+    from fedbridge.flows.services import FrontChannel
+    from fedbridge.model.connection import Connection
+    from fedbridge.model.http import Parameters, Request, Response
+    from fedbridge.op.authorization_request import ProvenClient
+
+
+def begin(services: FrontChannel, request: Request) -> Response:
+    """Answer the authorization request. Before client and redirect URI are proven nothing is written or called."""
+    connection = services.connections.get(request.connection, request.deadline)
+    query = request.query()
+    client = prove_client(connection, query)
+    try:
+        return _start(services, request, connection, client, query)
+    except (
+        OAuthError,
+        UpstreamError,
+        KeyUnavailable,
+        ConfigurationError,
+        StoreError,
+        DeadlineExceeded,
+    ) as failure:
+        error = to_oauth_error(failure)
+        services.telemetry.event(
+            "sign_in_failed",
+            connection=connection.name,
+            client_id=client.relying_party.client_id,
+            correlation_id=request.correlation_id,
+            reason=error.reason,
+            error=error.error,
+        )
+        return redirect_with_error(client.redirect_uri, client.state, error, request.correlation_id)
+
+
+def _start(
+    services: FrontChannel, request: Request, connection: Connection, client: ProvenClient, query: Parameters
+) -> Response:
+    asked = validate(connection, client, query)
+    browser = cookie.read(request) or draw(COOKIE_LENGTH)
+    state = new_handle()
+    upstream = services.upstream(connection).begin(
+        connection,
+        state=str(state),
+        callback_url=f"{services.issuer(connection)}/callback",
+        parameters=asked.parameters,
+        deadline=request.deadline,
+    )
+    scope = services.scope(connection)
+    label = request_label(services, connection, state.id, services.now() + TRIP_LIFETIME)
+    services.transactions.put(
+        Transaction(
+            id=state.id,
+            connection=connection.name,
+            connection_version=connection.version,
+            client_id=client.relying_party.client_id,
+            correlation_id=request.correlation_id,
+            phase=Phase.PENDING,
+            expires_at=label.expires_at,
+            state_hash=digest(Purpose.STATE, scope, state.id, state.secret),
+            browser_hash=digest(Purpose.BROWSER, scope, state.id, browser),
+            sealed_request=seal(
+                state.secret + browser,
+                label,
+                {
+                    "redirect_uri": client.redirect_uri,
+                    "state": client.state,
+                    "nonce": asked.nonce,
+                    "code_challenge": asked.code_challenge,
+                    "upstream": dict(upstream.remembered),
+                },
+            ),
+        ),
+        request.deadline,
+    )
+    services.telemetry.event(
+        "sign_in_started",
+        connection=connection.name,
+        client_id=client.relying_party.client_id,
+        correlation_id=request.correlation_id,
+    )
+    return redirect(upstream.url, cookies=(cookie.write(browser),))
+
+
+def request_label(
+    services: FrontChannel, connection: Connection, transaction_id: str, expires_at: int
+) -> Label:
+    """Return what the sealed request is bound to."""
+    return Label(
+        scope=services.scope(connection),
+        purpose="request",
+        transaction_id=transaction_id,
+        expires_at=expires_at,
+    )

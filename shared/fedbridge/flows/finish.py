@@ -1,0 +1,274 @@
+"""`/{connection}/callback`: claim the transaction, redeem the upstream code here, hand Cognito a code of our own."""
+
+from __future__ import annotations
+
+import hmac
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from fedbridge.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    FedbridgeError,
+    KeyUnavailable,
+    RequestRefused,
+    StoreError,
+    TransitionRefused,
+    UnknownConnection,
+    UpstreamError,
+)
+from fedbridge.flows.begin import request_label
+from fedbridge.flows.failure import redirect_with_error, to_oauth_error
+from fedbridge.flows.handles import SECRET_LENGTH, Handle, Purpose, code_for, digest, draw, parse_handle
+from fedbridge.flows.sealing import Label, seal, unseal
+from fedbridge.flows.services import ACCESS_TOKEN_LIFETIME, CODE_LIFETIME
+from fedbridge.model.transaction import Authorize, Claim, Fail, Phase, Transaction
+from fedbridge.op import cookie, pages
+from fedbridge.op.answers import authorization_response, redirect
+
+if TYPE_CHECKING:
+    from fedbridge.flows.services import FrontChannel
+    from fedbridge.model.connection import Connection
+    from fedbridge.model.http import Parameters, Request, Response
+    from fedbridge.model.identity import Identity
+
+EXCHANGE_MARGIN = 5
+"""Seconds that an exchange is given beyond the request's own budget before it counts as dead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """One callback: who is back, with what, in which browser."""
+
+    services: FrontChannel
+    request: Request
+    connection: Connection
+    response: Parameters
+    state: Handle = field(repr=False)
+    browser: str = field(repr=False)
+
+    @property
+    def after_post(self) -> bool:
+        """Whether the browser arrived by POST, so that the answer must be 303."""
+        return self.request.method == "POST"
+
+    def hashes(self) -> dict[str, Any]:
+        """Return what every move of this sign-in presents."""
+        scope = self.services.scope(self.connection)
+        return {
+            "id": self.state.id,
+            "connection": self.connection.name,
+            "state_hash": digest(Purpose.STATE, scope, self.state.id, self.state.secret),
+            "browser_hash": digest(Purpose.BROWSER, scope, self.state.id, self.browser),
+            "now": self.services.now(),
+        }
+
+    def remembered(self, transaction: Transaction) -> dict[str, Any]:
+        """Open what authorize sealed; only this state in this browser can. Raises SealBroken."""
+        label = request_label(self.services, self.connection, transaction.id, transaction.expires_at)
+        opened: dict[str, Any] = unseal(self.state.secret + self.browser, label, transaction.sealed_request)
+        return opened
+
+
+def finish(services: FrontChannel, request: Request) -> Response:
+    """Answer the authorization response. Only the browser that began, with the state that it was given, moves anything."""
+    connection = services.connections.get(request.connection, request.deadline)
+    response = request.form() if request.method == "POST" else request.query()
+    state = parse_handle(response.get("state"))
+    if state is None:
+        raise RequestRefused(reason="state_unknown")
+    _check_delivery(connection, request, response)
+    browser = cookie.read(request)
+    if browser is None:
+        return _page(services, request, connection, pages.LOST_BROWSER, "browser_cookie_missing")
+    callback = Callback(
+        services=services,
+        request=request,
+        connection=connection,
+        response=response,
+        state=state,
+        browser=browser,
+    )
+    try:
+        budget = math.ceil(request.deadline.remaining()) + EXCHANGE_MARGIN
+        presented = callback.hashes()
+        transaction = services.transactions.claim(
+            Claim(**presented, exchange_deadline=presented["now"] + budget), request.deadline
+        )
+    except TransitionRefused as refused:
+        return _repeated(callback, refused.current)
+    return _exchange(callback, transaction)
+
+
+def _check_delivery(connection: Connection, request: Request, response: Parameters) -> None:
+    """Refuse a response that came another way than it was asked for; a bare `state` is our own reloading page."""
+    if not {"code", "error", "response"} & response.keys():
+        return
+    expected = "POST" if connection.authorization.response_mode == "form_post" else "GET"
+    if request.method != expected:
+        raise RequestRefused(reason="response_mode_mismatch")
+
+
+def _exchange(callback: Callback, transaction: Transaction) -> Response:
+    services, request = callback.services, callback.request
+    remembered = callback.remembered(transaction)
+    try:
+        began = _connection_of(callback, transaction)
+        identity = services.upstream(began).finish(
+            began,
+            remembered=remembered["upstream"],
+            callback_url=f"{services.issuer(began)}/callback",
+            response=callback.response,
+            deadline=request.deadline,
+        )
+        code = _authorize(callback, transaction, remembered, identity)
+    except (UpstreamError, KeyUnavailable, ConfigurationError, StoreError, DeadlineExceeded) as failure:
+        return _failed(callback, transaction, remembered, failure)
+    services.telemetry.event(
+        "sign_in_authorized",
+        connection=callback.connection.name,
+        client_id=transaction.client_id,
+        correlation_id=transaction.correlation_id,
+    )
+    return _send_code(callback, remembered, code)
+
+
+def _connection_of(callback: Callback, transaction: Transaction) -> Connection:
+    """Return the configuration that the sign-in began with: it ends on that version, or not at all."""
+    if transaction.connection_version == callback.connection.version:
+        return callback.connection
+    try:
+        return callback.services.connections.get(
+            transaction.connection, callback.request.deadline, version=transaction.connection_version
+        )
+    except UnknownConnection:
+        raise UpstreamError("connection_version_gone", error="temporarily_unavailable") from None
+
+
+def _authorize(
+    callback: Callback, transaction: Transaction, remembered: dict[str, Any], identity: Identity
+) -> Handle:
+    """Seal the identity under a new access token, that under the code, and move on; returns the code."""
+    services, scope = callback.services, callback.services.scope(callback.connection)
+    code = code_for(scope, callback.state, callback.browser)
+    token_secret = draw(SECRET_LENGTH)
+    presented = callback.hashes()
+    code_expires_at = presented["now"] + CODE_LIFETIME
+    token_expires_at = code_expires_at + ACCESS_TOKEN_LIFETIME
+    grant = {
+        "redirect_uri": remembered["redirect_uri"],
+        "nonce": remembered["nonce"],
+        "code_challenge": remembered["code_challenge"],
+        "identity": asdict(identity),
+    }
+    services.transactions.authorize(
+        Authorize(
+            **presented,
+            code_hash=digest(Purpose.CODE, scope, code.id, code.secret),
+            code_expires_at=code_expires_at,
+            sealed_token=seal(
+                code.secret,
+                Label(scope=scope, purpose="token", transaction_id=code.id, expires_at=code_expires_at),
+                token_secret,
+            ),
+            token_hash=digest(Purpose.ACCESS_TOKEN, scope, code.id, token_secret),
+            token_expires_at=token_expires_at,
+            sealed_grant=seal(
+                token_secret,
+                Label(scope=scope, purpose="grant", transaction_id=code.id, expires_at=token_expires_at),
+                grant,
+            ),
+        ),
+        callback.request.deadline,
+    )
+    return code
+
+
+def _failed(
+    callback: Callback, transaction: Transaction, remembered: dict[str, Any], failure: FedbridgeError
+) -> Response:
+    """Tell Cognito, and mark the transaction, so that a reload is offered a new start at once."""
+    services, error = callback.services, to_oauth_error(failure)
+    services.telemetry.event(
+        "sign_in_failed",
+        connection=callback.connection.name,
+        client_id=transaction.client_id,
+        correlation_id=transaction.correlation_id,
+        reason=error.reason,
+        error=error.error,
+        upstream_code=getattr(failure, "upstream_code", None),
+        upstream_status=getattr(failure, "upstream_status", None),
+    )
+    if not isinstance(failure, StoreError):
+        try:
+            services.transactions.fail(Fail(**callback.hashes()), callback.request.deadline)
+        except (StoreError, DeadlineExceeded) as unmarked:
+            # The exchange's own deadline ends the transaction anyway; the user must not wait for that.
+            services.telemetry.event(
+                "store_failed", correlation_id=transaction.correlation_id, reason=unmarked.reason
+            )
+    return redirect_with_error(
+        remembered["redirect_uri"],
+        remembered["state"],
+        error,
+        transaction.correlation_id,
+        after_post=callback.after_post,
+    )
+
+
+def _send_code(callback: Callback, remembered: dict[str, Any], code: Handle) -> Response:
+    parameters = {"code": str(code), "state": remembered["state"]}
+    url = authorization_response(remembered["redirect_uri"], parameters)
+    return redirect(url, after_post=callback.after_post)
+
+
+def _repeated(callback: Callback, current: Transaction | None) -> Response:
+    """Answer a reload or double click: the same browser gets on, anybody else learns and changes nothing."""
+    services, connection = callback.services, callback.connection
+    presented = callback.hashes()
+    if current is None or current.connection != connection.name:
+        return _page(services, callback.request, connection, pages.BAD_REQUEST, "state_unknown")
+    if not hmac.compare_digest(current.state_hash, presented["state_hash"]):
+        return _page(services, callback.request, connection, pages.BAD_REQUEST, "state_unknown")
+    if not hmac.compare_digest(current.browser_hash, presented["browser_hash"]):
+        return _page(services, callback.request, connection, pages.LOST_BROWSER, "browser_mismatch")
+    services.telemetry.event(
+        "callback_repeated",
+        connection=connection.name,
+        correlation_id=current.correlation_id,
+        phase=current.phase,
+    )
+    now: int = presented["now"]
+    if current.phase is Phase.AUTHORIZED and now < (current.code_expires_at or 0):
+        scope = services.scope(connection)
+        return _send_code(
+            callback, callback.remembered(current), code_for(scope, callback.state, callback.browser)
+        )
+    if current.phase is Phase.EXCHANGING and now < (current.exchange_deadline or 0):
+        again = f"{services.issuer(connection)}/callback?{urlencode({'state': str(callback.state)})}"
+        return pages.page(
+            pages.WORKING,
+            correlation_id=current.correlation_id,
+            status=200,
+            connection=connection,
+            refresh_to=again,
+        )
+    ended = {Phase.REDEEMED: pages.FINISHED, Phase.FAILED: pages.FAILED}.get(current.phase, pages.EXPIRED)
+    return pages.page(
+        ended,
+        correlation_id=current.correlation_id,
+        status=400,
+        connection=connection,
+        client_id=current.client_id,
+    )
+
+
+def _page(
+    services: FrontChannel, request: Request, connection: Connection, message: pages.Message, reason: str
+) -> Response:
+    services.telemetry.event(
+        "request_refused", connection=connection.name, correlation_id=request.correlation_id, reason=reason
+    )
+    return pages.page(message, correlation_id=request.correlation_id, status=400, connection=connection)

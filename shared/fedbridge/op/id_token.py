@@ -1,0 +1,53 @@
+"""The ID token that fedbridge signs for Cognito (OpenID Connect Core §2, §3.1.3.6)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from fedbridge.jws import b64url, sign_compact
+
+if TYPE_CHECKING:
+    from fedbridge.model.deadline import Deadline
+    from fedbridge.model.identity import Identity
+    from fedbridge.ports import Signer
+
+LIFETIME = 300
+"""Seconds. Cognito verifies the token once, at once."""
+
+
+def issue(
+    identity: Identity,
+    *,
+    issuer: str,
+    client_id: str,
+    nonce: str | None,
+    access_token: str,
+    now: int,
+    signer: Signer,
+    deadline: Deadline,
+) -> str:
+    """Return the compact JWS; `kid` is always there, because Cognito refuses a token without it.
+
+    Raises KeyUnavailable, DeadlineExceeded.
+    """
+    protocol: dict[str, Any] = {
+        "iss": issuer,
+        "sub": identity.subject,
+        "aud": client_id,
+        "iat": now,
+        "exp": now + LIFETIME,
+        "nonce": nonce,
+        "auth_time": identity.auth_time,
+        "acr": identity.acr,
+        "amr": list(identity.amr) or None,
+        "at_hash": at_hash(access_token, signer.algorithm),
+    }
+    claims = {**identity.claims, **{name: value for name, value in protocol.items() if value is not None}}
+    return sign_compact(signer, {"kid": signer.kid, "typ": "JWT"}, claims, deadline)
+
+
+def at_hash(access_token: str, algorithm: str) -> str:
+    """Return the left half of the access token's hash (OpenID Connect Core §3.1.3.6)."""
+    hashed = hashlib.new(f"sha{algorithm[-3:]}", access_token.encode("ascii")).digest()
+    return b64url(hashed[: len(hashed) // 2])

@@ -1,0 +1,107 @@
+"""The environment, read once: what a deployment says, checked before anything is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fedbridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STORE_SCHEMES = ("dynamodb", "sqlite", "memory")
+REGISTRY_SCHEMES = ("dynamodb", "file")
+KEY_SCHEMES = ("kms", "secretsmanager", "ssm", "file", "env")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A deployment.
+
+    `base_url` has no trailing slash. `transactions` and `connections` are (scheme, location). `id_token_keys` are key
+    references: the first signs, all are published. `private_hosts` are `host:port` pairs of upstreams on loopback or
+    private addresses. `local` is true outside AWS, where plain http and local files are allowed.
+    """
+
+    environment: str
+    base_url: str
+    transactions: tuple[str, str]
+    connections: tuple[str, str]
+    id_token_keys: tuple[str, ...]
+    private_hosts: tuple[str, ...] = ()
+    ca_bundle: str | None = None
+    fixtures: str | None = None
+    local: bool = False
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings; raises ConfigurationError that names every variable at fault.
+
+    `AWS_LAMBDA_FUNCTION_NAME` without `AWS_SAM_LOCAL` is what tells AWS from a local run: the platform sets the one,
+    `sam local` the other. Fixtures are refused there.
+    """
+    problems: list[str] = []
+    local = "AWS_LAMBDA_FUNCTION_NAME" not in environ or environ.get("AWS_SAM_LOCAL") == "true"
+    settings = Settings(
+        environment=_required(environ, "FEDBRIDGE_ENVIRONMENT", problems),
+        base_url=_base_url(environ, local=local, problems=problems),
+        transactions=_located(environ, "FEDBRIDGE_TRANSACTIONS", STORE_SCHEMES, problems),
+        connections=_located(environ, "FEDBRIDGE_CONNECTIONS", REGISTRY_SCHEMES, problems),
+        id_token_keys=_key_references(environ, problems),
+        private_hosts=_list(environ, "FEDBRIDGE_PRIVATE_HOSTS"),
+        ca_bundle=environ.get("FEDBRIDGE_CA_BUNDLE") or None,
+        fixtures=environ.get("FEDBRIDGE_FIXTURES") or None,
+        local=local,
+    )
+    if settings.fixtures and not local:
+        problems.append("FEDBRIDGE_FIXTURES: fixtures are for `sam local invoke` and refused in AWS")
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+    return settings
+
+
+def _required(environ: Mapping[str, str], name: str, problems: list[str]) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        problems.append(f"{name}: is missing")
+    return value
+
+
+def _base_url(environ: Mapping[str, str], *, local: bool, problems: list[str]) -> str:
+    name = "FEDBRIDGE_BASE_URL"
+    value = _required(environ, name, problems)
+    parts = urlsplit(value)
+    if value and (parts.scheme != "https" and not (local and parts.scheme == "http")):
+        problems.append(f"{name}: must begin with https://")
+    if value and (
+        not parts.hostname or parts.query or parts.fragment or parts.username or value.endswith("/")
+    ):
+        problems.append(f"{name}: must be https://host with no query, fragment or trailing slash")
+    return value
+
+
+def _located(
+    environ: Mapping[str, str], name: str, schemes: tuple[str, ...], problems: list[str]
+) -> tuple[str, str]:
+    scheme, separator, location = _required(environ, name, problems).partition(":")
+    if scheme and (scheme not in schemes or not separator or (not location and scheme != "memory")):
+        problems.append(f"{name}: must be one of {', '.join(f'{known}:…' for known in schemes)}")
+    return scheme, location
+
+
+def _key_references(environ: Mapping[str, str], problems: list[str]) -> tuple[str, ...]:
+    name = "FEDBRIDGE_ID_TOKEN_KEYS"
+    references = _list(environ, name)
+    if not references:
+        problems.append(f"{name}: is missing")
+    if any(reference.partition(":")[0] not in KEY_SCHEMES for reference in references):
+        problems.append(
+            f"{name}: each must begin with one of {', '.join(f'{known}:' for known in KEY_SCHEMES)}"
+        )
+    return references
+
+
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in environ.get(name, "").split(",") if item.strip())
