@@ -55,7 +55,7 @@ class RequestRefused(FedbridgeError):
 
     def __init__(
         self, message: str = "", *, reason: str | None = None, headers: Mapping[str, str] | None = None
-    ):
+    ) -> None:
         super().__init__(message, reason=reason)
         self.headers = dict(headers or {})
 
@@ -98,7 +98,8 @@ class OAuthError(FedbridgeError):
 class UpstreamError(FedbridgeError):
     """The upstream side failed the sign-in; `error` is what Cognito is told, `reason` what operators read.
 
-    `upstream_code` is the identity provider's own error code, bounded and cleaned, for the log alone.
+    `upstream_code` is the identity provider's own error code, bounded and cleaned, for the log alone. `message` is
+    text for operators.
     """
 
     def __init__(
@@ -109,8 +110,9 @@ class UpstreamError(FedbridgeError):
         description: str = "The sign-in could not be completed.",
         upstream_code: str | None = None,
         upstream_status: int | None = None,
+        message: str = "",
     ) -> None:
-        super().__init__(reason, reason=reason)
+        super().__init__(message or reason, reason=reason)
         self.error = error
         self.description = description
         self.upstream_code = upstream_code
