@@ -8,6 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= $(shell scripts/find-python)
@@ -112,7 +113,7 @@ lint: $(VENV)/.installed ## Check style, types and import rules
 	@echo "Linting …"
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --quiet --check .
-	@$(VENV)/bin/mypy --no-error-summary $(SOURCES)
+	@$(MAKE) --no-print-directory mypy
 	@imports=$$($(VENV)/bin/lint-imports --no-logo) || { echo "$$imports"; exit 1; }
 
 .PHONY: mypy
