@@ -123,7 +123,7 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
             response=callback.response,
             deadline=request.deadline,
         )
-        code = _authorize(callback, transaction, remembered, identity)
+        code = _authorize(callback, remembered, identity)
     except (UpstreamError, KeyUnavailable, ConfigurationError, StoreError, DeadlineExceeded) as failure:
         return _failed(callback, transaction, remembered, failure)
     services.telemetry.event(
@@ -147,9 +147,7 @@ def _connection_of(callback: Callback, transaction: Transaction) -> Connection:
         raise UpstreamError("connection_version_gone", error="temporarily_unavailable") from None
 
 
-def _authorize(
-    callback: Callback, transaction: Transaction, remembered: dict[str, Any], identity: Identity
-) -> Handle:
+def _authorize(callback: Callback, remembered: dict[str, Any], identity: Identity) -> Handle:
     """Seal the identity under a new access token, that under the code, and move on; returns the code."""
     services, scope = callback.services, callback.services.scope(callback.connection)
     code = code_for(scope, callback.state, callback.browser)
