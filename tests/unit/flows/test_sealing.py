@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from fedbridge.flows.sealing import Label, Scope, SealBroken, frame, seal, unseal
 
-LABEL = Label(scope=Scope("test", "acme"), purpose="request", transaction_id="t" * 21, expires_at=1_800_000_000)
+LABEL = Label(
+    scope=Scope("test", "acme"), purpose="request", transaction_id="t" * 21, expires_at=1_800_000_000
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
