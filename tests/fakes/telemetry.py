@@ -1,17 +1,25 @@
-"""`Telemetry` that remembers."""
+"""`Telemetry` for tests: both hold their callers to the registry of events, as the real one does."""
 
 from dataclasses import dataclass, field
 
-Value = str | int | float | bool | None
+from fedbridge.telemetry.events import Value, check
+
+
+class NullTelemetry:
+    """Forgets every event."""
+
+    def event(self, name: str, **fields: Value) -> None:
+        check(name, fields)
 
 
 @dataclass
 class RecordingTelemetry:
-    """Keeps every event as (name, fields)."""
+    """Keeps every event as (name, fields), the fields as they were given."""
 
     events: list[tuple[str, dict[str, Value]]] = field(default_factory=list)
 
     def event(self, name: str, **fields: Value) -> None:
+        check(name, fields)
         self.events.append((name, dict(fields)))
 
     def names(self) -> list[str]:

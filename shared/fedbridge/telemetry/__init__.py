@@ -1,1 +1,1 @@
-"""Adapters for logs and metrics."""
+"""What operators see: log lines and metrics by an allow-list (`events`), written by Powertools (`powertools`)."""

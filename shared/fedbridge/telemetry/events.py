@@ -1,0 +1,122 @@
+"""The allow-list: which events exist, what they may say, and how their values are cleaned.
+
+A value reaches a log line or a metric only through a field that is named here, so there is none for a code, a token,
+a secret, a cookie or a claim. Standard library only: the core's fakes use it too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = str | int | float | bool | None
+
+MAX_LENGTH = 200
+"""Characters of a logged value."""
+
+# A wrong type in a field is a programming error; bool is an int to Python, but never a status or a duration.
+_TEXT, _COUNT, _MEASURE = (str,), (int,), (int, float)
+
+FIELDS: Mapping[str, tuple[type, ...]] = {
+    "client_id": _TEXT,  # Cognito's client id at the bridge, which is no secret
+    "connection": _TEXT,
+    "correlation_id": _TEXT,
+    "duration_ms": _MEASURE,
+    "error": _TEXT,  # the OAuth error code that the caller is told
+    "exception": _TEXT,  # the class, never the message
+    "kid": _TEXT,
+    "location": _TEXT,  # file:line
+    "method": _TEXT,
+    "phase": _TEXT,  # of the transaction, as it was found
+    "reason": _TEXT,
+    "route": _TEXT,  # the path template
+    "status": _COUNT,  # the HTTP status that the caller gets
+    "transaction_correlation_id": _TEXT,  # of the request that began the sign-in
+    "upstream_code": _TEXT,
+    "upstream_endpoint": _TEXT,  # its kind: token, userinfo, jwks, …
+    "upstream_status": _COUNT,
+    "version": _TEXT,  # of the connection
+}
+
+_COMMON = frozenset({
+    "client_id", "connection", "correlation_id", "duration_ms", "error", "method", "reason", "route", "status",
+    "transaction_correlation_id", "version",
+})  # fmt: skip
+_UPSTREAM = frozenset({"upstream_code", "upstream_endpoint", "upstream_status"})
+_FAULT = frozenset({"exception", "location"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A log line, and the metric that counts it; `timed` names the metric that takes its `duration_ms`."""
+
+    level: Literal["INFO", "WARNING", "ERROR"]
+    metric: str
+    fields: frozenset[str]
+    timed: str | None = None
+
+
+EVENTS: Mapping[str, Event] = {
+    "sign_in_started": Event(level="INFO", metric="SignInStarted", fields=_COMMON),
+    "sign_in_authorized": Event(level="INFO", metric="SignInAuthorized", fields=_COMMON),
+    "sign_in_redeemed": Event(level="INFO", metric="SignInRedeemed", fields=_COMMON | {"kid"}),
+    "userinfo_read": Event(level="INFO", metric="UserinfoRead", fields=_COMMON),
+    "sign_in_failed": Event(level="WARNING", metric="SignInFailed", fields=_COMMON | _UPSTREAM | {"kid"}),
+    "request_refused": Event(level="WARNING", metric="RequestRefused", fields=_COMMON),
+    "request_failed": Event(level="WARNING", metric="RequestFailed", fields=_COMMON | _UPSTREAM),
+    "token_refused": Event(level="WARNING", metric="TokenRefused", fields=_COMMON),
+    "store_failed": Event(level="WARNING", metric="StoreFailed", fields=_COMMON),
+    "code_replayed": Event(level="WARNING", metric="CodeReplayed", fields=_COMMON),
+    "callback_repeated": Event(level="INFO", metric="CallbackRepeated", fields=_COMMON | {"phase"}),
+    "jwks_refetched": Event(level="INFO", metric="JwksRefetched", fields=_COMMON | _UPSTREAM | {"kid"}),
+    "connection_stale": Event(level="WARNING", metric="ConnectionStale", fields=_COMMON),
+    "keys_stale": Event(level="WARNING", metric="KeysStale", fields=_COMMON | _UPSTREAM | {"kid"}),
+    "upstream_call": Event(
+        level="INFO", metric="UpstreamCall", fields=_COMMON | _UPSTREAM, timed="UpstreamDuration"
+    ),
+    "internal_error": Event(level="ERROR", metric="InternalError", fields=_COMMON | _FAULT),
+    "configuration_error": Event(
+        level="ERROR", metric="ConfigurationError", fields=_COMMON | _FAULT | {"kid"}
+    ),
+}
+
+# Escape sequences as terminals read them (ECMA-48 §5.3, §5.4): CSI … final byte, OSC … terminator, and two-byte ones.
+_ESCAPE_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\x9b[0-?]*[ -/]*[@-~]"
+)
+
+
+def check(name: str, fields: Mapping[str, Value]) -> tuple[Event, dict[str, str | int | float | bool]]:
+    """Return the event and its cleaned fields, without those that are None.
+
+    Raises TypeError on a name, a field or a type that the registry does not know: what is not planned is not logged.
+    """
+    event = EVENTS.get(name)
+    if event is None:
+        raise TypeError(f"no event is named {name!r}")
+    cleaned: dict[str, str | int | float | bool] = {}
+    for field, value in fields.items():
+        if field not in event.fields:
+            raise TypeError(f"the event {name} has no field {field!r}")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, FIELDS[field]):
+            raise TypeError(f"the field {field} of {name} does not take {type(value).__name__}")
+        cleaned[field] = clean(value) if isinstance(value, str) else value
+    return event, cleaned
+
+
+def clean(text: str) -> str:
+    """Return one line of printable text, at most 200 characters.
+
+    Escape sequences, control and format characters (CR, LF, bidirectional overrides, lone surrogates …) are removed.
+    """
+    if len(text) <= MAX_LENGTH and text.isprintable():
+        return text
+    # Cut first, generously: a megabyte is not to be searched for what would be cut off anyway.
+    visible = _ESCAPE_SEQUENCE.sub("", text[: 4 * MAX_LENGTH])
+    return "".join(filter(str.isprintable, visible))[:MAX_LENGTH]
