@@ -13,9 +13,11 @@ from fedbridge.errors import (
     UpstreamError,
 )
 from fedbridge.op.answers import authorization_response, describe, redirect
+from fedbridge.op.errors import browser_error
 
 if TYPE_CHECKING:
-    from fedbridge.model.http import Response
+    from fedbridge.flows.services import Services
+    from fedbridge.model.http import Request, Response
 
 _TRY_AGAIN = "Sign-in is not available right now. Try again."
 _OUR_FAULT = "The sign-in could not be completed because of a problem on our side."
@@ -45,3 +47,18 @@ def redirect_with_error(
         "state": state,
     }
     return redirect(authorization_response(redirect_uri, parameters), after_post=after_post)
+
+
+def refuse_browser(
+    services: Services, request: Request | None, correlation_id: str, error: Exception
+) -> Response:
+    """Return the page for what may not travel by redirect, with a way back to the application where one is known."""
+    connection = None
+    if request is not None:
+        try:
+            connection = services.connections.get(request.connection, request.deadline)
+        except FedbridgeError:
+            connection = (
+                None  # The page then offers no way back; the failure that it tells of is logged already.
+            )
+    return browser_error(correlation_id, error, connection)

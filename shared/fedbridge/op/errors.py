@@ -16,22 +16,25 @@ from fedbridge.op import pages
 from fedbridge.op.answers import bearer_error, json_error, token_error
 
 if TYPE_CHECKING:
+    from fedbridge.model.connection import Connection
     from fedbridge.model.http import Request, Response
 
 _RETRY_AFTER = {"retry-after": "2"}
 
 
-def browser_error(correlation_id: str, error: Exception) -> Response:
-    """Return the page for a failure that may not travel by redirect."""
+def browser_error(correlation_id: str, error: Exception, connection: Connection | None = None) -> Response:
+    """Return the page for a failure that may not travel by redirect; a known connection offers a new start."""
     if isinstance(error, UnknownConnection):
         return pages.page(pages.NOT_FOUND, correlation_id=correlation_id, status=404)
     if isinstance(error, RequestRefused):
-        return pages.page(
-            pages.BAD_REQUEST, correlation_id=correlation_id, status=error.status, headers=error.headers
-        )
-    if is_outage(error):
-        return pages.page(pages.UNAVAILABLE, correlation_id=correlation_id, status=503, headers=_RETRY_AFTER)
-    return pages.page(pages.FAILED, correlation_id=correlation_id, status=500)
+        message, status, headers = pages.BAD_REQUEST, error.status, error.headers
+    elif is_outage(error):
+        message, status, headers = pages.UNAVAILABLE, 503, _RETRY_AFTER
+    else:
+        message, status, headers = pages.FAILED, 500, {}
+    return pages.page(
+        message, correlation_id=correlation_id, status=status, connection=connection, headers=headers
+    )
 
 
 def back_channel_error(request: Request | None, correlation_id: str, error: Exception) -> Response:
