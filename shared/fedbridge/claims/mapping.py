@@ -1,0 +1,192 @@
+"""Claims of the verified ID token and userinfo → the identity that Cognito gets."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from fedbridge.claims.names import AGGREGATION, STANDARD_CLAIMS, is_protected
+from fedbridge.claims.normalize import EXACT_FLOAT, Unusable, normalize
+from fedbridge.claims.subject import to_subject
+from fedbridge.errors import UpstreamError
+from fedbridge.model.connection import ClaimRule
+from fedbridge.model.identity import Identity
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+    from fedbridge.model.connection import Connection
+    from fedbridge.model.identity import ClaimValue
+
+DEFAULT_RULES: Mapping[str, ClaimRule] = {
+    **{name: ClaimRule(value=name) for name in STANDARD_CLAIMS},
+    "address": ClaimRule(value="address.formatted"),
+}
+"""What a connection without `claims` maps: the standard claims, under their own names, and nothing else."""
+
+VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
+"""A value and the flag that vouches for it; the flag is decided here, never just copied."""
+
+# What an expression can stumble over besides its own errors: arithmetic on huge numbers, mixed types, deep documents.
+_EVALUATION_ERRORS = (JMESPathError, ArithmeticError, ValueError, TypeError, RecursionError)
+
+_DESCRIPTIONS = {
+    "required_claim_missing": "A required claim is missing: {}",
+    "claim_too_long": "A claim is longer than Cognito takes: {}",
+    "claim_unusable": "A required claim has an unusable value: {}",
+}
+
+
+class MappingResult(NamedTuple):
+    """The identity, and the names of mapped claims that were dropped as too long or unusable (names only, for logs)."""
+
+    identity: Identity
+    dropped: tuple[str, ...]
+
+
+def to_identity(
+    connection: Connection,
+    *,
+    upstream_issuer: str,
+    upstream_subject: str,
+    id_token: Mapping[str, Any],
+    userinfo: Mapping[str, Any] | None,
+    upstream_id_token: str | None,
+) -> MappingResult:
+    """Return who signed in. The ID token is verified, and userinfo has the same `sub`, before this is called.
+
+    Raises UpstreamError: `required_claim_missing`, `claim_unusable` (a required claim), `claim_too_long` (a required
+    claim, or a rule that says `refuse`), all as `access_denied` with the claim's configured name in the description;
+    `subject_not_representable`; `id_token_missing` where tokens are relayed and there is none.
+    """
+    relayed = connection.tokens == "relay"
+    if relayed and not upstream_id_token:
+        raise UpstreamError("id_token_missing")
+    mapper = _Mapper(
+        _without_aggregation(id_token),
+        _without_aggregation(userinfo or {}),
+        {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer},
+    )
+    identity = Identity(
+        subject=to_subject(connection, upstream_issuer, upstream_subject),
+        claims=mapper.claims(rules_of(connection), connection.verified_email_domains),
+        acr=mapper.acr(),
+        amr=mapper.amr(),
+        auth_time=mapper.auth_time(),
+        upstream_id_token=upstream_id_token if relayed else None,
+    )
+    return MappingResult(identity, tuple(mapper.dropped))
+
+
+@functools.lru_cache(maxsize=4096)
+def compiled(expression: str) -> ParsedResult:
+    """Return the parsed JMESPath expression; raises jmespath's ParseError and its kin."""
+    return jmespath.compile(expression)
+
+
+def rules_of(connection: Connection) -> Mapping[str, ClaimRule]:
+    """Return the connection's rules, a bare expression written out as a rule."""
+    if connection.claims is None:
+        return DEFAULT_RULES
+    return {
+        name: rule if isinstance(rule, ClaimRule) else ClaimRule(value=rule)
+        for name, rule in connection.claims.items()
+    }
+
+
+def _without_aggregation(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in AGGREGATION}
+
+
+class _Mapper:
+    """One sign-in's documents, and what had to be dropped of them."""
+
+    def __init__(self, id_token: dict[str, Any], userinfo: dict[str, Any], upstream: dict[str, str]) -> None:
+        # Userinfo over the ID token; but what belongs to the protocol is the ID token's alone.
+        additional = {name: value for name, value in userinfo.items() if not is_protected(name)}
+        self.view = {**id_token, **additional, "id_token": id_token, "userinfo": userinfo, **upstream}
+        self.id_token = id_token
+        self.documents = (id_token, userinfo)
+        self.dropped: list[str] = []
+
+    def claims(
+        self, rules: Mapping[str, ClaimRule], verified_email_domains: tuple[str, ...]
+    ) -> dict[str, ClaimValue]:
+        claims: dict[str, ClaimValue] = {}
+        for name, rule in rules.items():
+            if name not in VERIFIED.values() and (value := self.claim(name, rule)) is not None:
+                claims[name] = value
+        for name, flag in VERIFIED.items():
+            rule = rules.get(flag, ClaimRule(value=flag))
+            if name in claims:
+                claims[flag] = self.verified(name, claims[name], flag, rule)
+            elif rule.required:
+                raise _refused("required_claim_missing", flag)
+        if verified_email_domains and claims.get("email_verified"):
+            _, at, domain = str(claims["email"]).rpartition("@")
+            claims["email_verified"] = bool(at) and domain.lower() in verified_email_domains
+        return claims
+
+    def claim(self, name: str, rule: ClaimRule) -> ClaimValue | None:
+        try:
+            value = normalize(self.evaluated(rule), rule, lines=name == "address")
+        except Unusable as unusable:
+            if rule.required or (unusable.reason == "claim_too_long" and rule.too_long == "refuse"):
+                raise _refused(unusable.reason, name) from None
+            self.dropped.append(name)
+            return None
+        if value is None and rule.required:
+            raise _refused("required_claim_missing", name)
+        return value
+
+    def evaluated(self, rule: ClaimRule) -> Any:
+        if rule.value is None:
+            return rule.constant
+        try:
+            return compiled(rule.value).search(self.view)
+        except _EVALUATION_ERRORS:
+            raise Unusable from None
+
+    def verified(self, name: str, value: ClaimValue, flag: str, rule: ClaimRule) -> bool:
+        """Decide whether the address is verified: `email_verified` for `email`, likewise the phone number.
+
+        A constant speaks for itself. An expression can only take away: what verifies an address is a document that
+        holds this very address and, beside it, the flag as JSON true or exactly "true". Another document's flag is
+        nothing, and a document that holds the address and denies it counts against it.
+        """
+        said = self.claim(flag, rule) in (True, "true")
+        if rule.value is None:
+            return said
+        words = [
+            document[flag] for document in self.documents if document.get(name) == value and flag in document
+        ]
+        return said and bool(words) and all(word is True or word == "true" for word in words)
+
+    def acr(self) -> str | None:
+        value = self.id_token.get("acr")
+        if not isinstance(value, str | None):
+            self.dropped.append("acr")
+            return None
+        text = self.claim("acr", ClaimRule(constant=value, type="string"))
+        return text if isinstance(text, str) else None
+
+    def amr(self) -> tuple[str, ...]:
+        items = self.claim("amr", ClaimRule(value="id_token.amr", type="list"))
+        return tuple(items) if isinstance(items, list) else ()
+
+    def auth_time(self) -> int | None:
+        value = self.id_token.get("auth_time")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if value is None or (type(value) is int and 0 <= value < EXACT_FLOAT):
+            return value
+        self.dropped.append("auth_time")
+        return None
+
+
+def _refused(reason: str, name: str) -> UpstreamError:
+    return UpstreamError(reason, error="access_denied", description=_DESCRIPTIONS[reason].format(name))

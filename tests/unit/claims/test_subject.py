@@ -1,0 +1,92 @@
+import hashlib
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedbridge.claims.subject import hashed_subject, to_subject
+from fedbridge.errors import UpstreamError
+from tests.unit.claims.connections import connection
+
+ISSUER = "https://idp.example"
+
+
+def test_hashed_is_sha256_over_three_prefixed_texts():
+    text = b"".join(struct.pack(">Q", len(part)) + part for part in (b"acme", ISSUER.encode(), b"Ada"))
+    assert to_subject(connection(), ISSUER, "Ada") == hashlib.sha256(text).hexdigest()
+
+
+def test_hashed_subjects_never_change():
+    # Written down: every user of every pool is known by this value.
+    assert (
+        hashed_subject("acme", "https://idp.example", "248289761001")
+        == "a5725f6458d8c2cd20e18f32591f6c2c520b1a0189733dca127cb148b2283ce4"
+    )
+
+
+def test_a_namespace_stands_for_the_connections_name():
+    assert to_subject(connection(subject_namespace="old-name"), ISSUER, "x") == hashed_subject(
+        "old-name", ISSUER, "x"
+    )
+
+
+PART = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+@given(st.tuples(PART, PART, PART), st.tuples(PART, PART, PART))
+def test_hashing_is_injective(one, other):
+    assert (hashed_subject(*one) == hashed_subject(*other)) is (one == other)
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=2, max_size=30), st.data())
+def test_moving_a_boundary_changes_the_subject(text, data):
+    first, second = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    third, fourth = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+    one = (text[:first], text[first:second], text[second:])
+    other = (text[:third], text[third:fourth], text[fourth:])
+    assert (hashed_subject(*one) == hashed_subject(*other)) is (one == other)
+
+
+@pytest.mark.parametrize("subject", ["248289761001", "a", "x" * 95, "auth0|5f7c8ec7", "a@b.example"])
+def test_raw_subjects_pass(subject):
+    assert to_subject(connection(subject="raw"), ISSUER, subject) == subject
+
+
+@pytest.mark.parametrize("tokens", ["reissue", "relay"])
+@pytest.mark.parametrize(
+    "subject",
+    ["", "x" * 96, "a b", " a", "a\n", "a\x00", "a\u00a0b", "\u200b", "Ada", "ß", "\u212a", "\u0131", "é"],
+)
+def test_raw_subjects_that_cognito_would_change_are_refused(tokens, subject):
+    with pytest.raises(UpstreamError) as refused:
+        to_subject(connection(subject="raw", tokens=tokens), ISSUER, subject)
+    assert refused.value.reason == "subject_not_representable"
+
+
+def test_capitals_need_a_pool_that_tells_them_apart():
+    assert to_subject(connection(subject="raw", case_sensitive_pool=True), ISSUER, "Ada") == "Ada"
+
+
+def test_relayed_tokens_keep_their_subject():
+    assert to_subject(connection(tokens="relay", subject="hashed"), ISSUER, "ada") == "ada"
+
+
+@pytest.mark.parametrize("subject", ["", "a\ud800"])
+def test_hashing_needs_text(subject):
+    with pytest.raises(UpstreamError) as refused:
+        to_subject(connection(), ISSUER, subject)
+    assert refused.value.reason == "subject_not_representable"
+
+
+@given(st.text(max_size=100), st.text(max_size=100), st.booleans())
+def test_raw_subjects_never_collide_in_cognito(one, other, case_sensitive):
+    raw = connection(subject="raw", case_sensitive_pool=case_sensitive)
+    names = []
+    for subject in (one, other):
+        try:
+            name = to_subject(raw, ISSUER, subject)
+        except UpstreamError:
+            return
+        names.append(name if case_sensitive else name.lower())
+    assert (names[0] == names[1]) is (one == other)
