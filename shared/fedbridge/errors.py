@@ -42,9 +42,18 @@ class FedbridgeError(Exception):
 
 
 class ConfigurationError(FedbridgeError):
-    """A setting, connection or key that cannot be right; the message names where and what to do."""
+    """A setting, connection or key that cannot be right; the message names where and what to do.
+
+    `problems` are all that was found at once, one line each; the message is then these lines.
+    """
 
     reason = "configuration_error"
+
+    def __init__(
+        self, message: str = "", *, reason: str | None = None, problems: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message or "\n".join(problems), reason=reason)
+        self.problems = problems or (str(self),)
 
 
 class RequestRefused(FedbridgeError):
