@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbridge.telemetry.events import EVENTS, FIELDS, MAX_LENGTH, check, clean
@@ -99,6 +99,7 @@ def test_values_become_one_short_printable_line(text, expected):
     assert clean(text) == expected
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(), max_size=400)
     | st.text(st.sampled_from("\x1b[]0;m\x07\\\x9b\r\nab"), max_size=300)
