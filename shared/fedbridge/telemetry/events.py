@@ -22,6 +22,7 @@ MAX_LENGTH = 200
 _TEXT, _COUNT, _MEASURE = (str,), (int,), (int, float)
 
 FIELDS: Mapping[str, tuple[type, ...]] = {
+    "claims": _TEXT,  # names of mapped claims, as the configuration has them; never values
     "client_id": _TEXT,  # Cognito's client id at the bridge, which is no secret
     "connection": _TEXT,
     "correlation_id": _TEXT,
@@ -74,6 +75,8 @@ EVENTS: Mapping[str, Event] = {
     "callback_repeated": Event(level="INFO", metric="CallbackRepeated", fields=_COMMON | {"phase"}),
     "jwks_refetched": Event(level="INFO", metric="JwksRefetched", fields=_COMMON | _UPSTREAM | {"kid"}),
     "connection_stale": Event(level="WARNING", metric="ConnectionStale", fields=_COMMON),
+    "claims_dropped": Event(level="WARNING", metric="ClaimsDropped", fields=_COMMON | {"claims"}),
+    "metadata_stale": Event(level="WARNING", metric="MetadataStale", fields=_COMMON | _UPSTREAM),
     "keys_stale": Event(level="WARNING", metric="KeysStale", fields=_COMMON | _UPSTREAM | {"kid"}),
     "upstream_call": Event(
         level="INFO", metric="UpstreamCall", fields=_COMMON | _UPSTREAM, timed="UpstreamDuration"
