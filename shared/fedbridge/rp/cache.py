@@ -1,0 +1,138 @@
+"""Documents of IdPs, kept per sandbox: fresh for a while, stale for longer when they cannot be had anew."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from fedbridge.errors import DeadlineExceeded, UpstreamError
+from fedbridge.model.deadline import Deadline
+from fedbridge.ports import Clock
+
+T = TypeVar("T")
+
+Key = tuple[str, ...]
+"""The connection's name first, then what else tells documents apart."""
+
+Fetch = Callable[[T | None, Deadline], T]
+"""Gets a document anew, given the last good one (None if there is none); raises UpstreamError, DeadlineExceeded."""
+
+MAX_ENTRIES = 1024
+
+REFRESH_BUDGET = 3.0
+"""Seconds that a refresh may take from the request's deadline while an older document would do."""
+
+REFRESH_BACK_OFF = 30.0
+"""Seconds between refreshes that fail, while an older document does."""
+
+
+@dataclass(slots=True)
+class _Slot(Generic[T]):
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    entry: tuple[T, float] | None = None
+    attempts: int = 0
+    failure: UpstreamError | None = None
+    failed_at: float = 0.0
+    refetched_at: float | None = None
+
+
+class StaleCache(Generic[T]):
+    """At most one fetch at a time for one key; whoever else waits gets its outcome.
+
+    `fresh` and `stale` are in seconds since the fetch; `on_stale` hears of every failure that an older document
+    covered, because nobody else would. Of more than 1,024 keys the least recently used is dropped.
+    """
+
+    def __init__(
+        self, *, fresh: float, stale: float, clock: Clock, on_stale: Callable[[Key, UpstreamError], None]
+    ) -> None:
+        self._fresh = fresh
+        self._stale = stale
+        self._clock = clock
+        self._on_stale = on_stale
+        self._slots: OrderedDict[Key, _Slot[T]] = OrderedDict()
+        self._slots_lock = threading.Lock()
+
+    def get(self, key: Key, fetch: Fetch[T], deadline: Deadline) -> tuple[T, bool]:
+        """Return the document, and whether this very call fetched it; raises UpstreamError, DeadlineExceeded."""
+        slot = self._slot(key)
+        if (fresh := self._younger_than(self._fresh, slot)) is not None:
+            return fresh, False
+        attempts = slot.attempts
+        with _turn(slot, deadline):
+            if (fresh := self._younger_than(self._fresh, slot)) is not None:
+                return fresh, False
+            older = self._younger_than(self._stale, slot)
+            if older is not None:
+                return self._refresh(key, slot, fetch, deadline, older)
+            if slot.failure is not None and slot.attempts != attempts:
+                raise copy.copy(
+                    slot.failure
+                )  # The fetch that this call waited for failed, and so does this call.
+            return self._attempt(slot, fetch, deadline), True
+
+    def refetch(self, key: Key, fetch: Fetch[T], deadline: Deadline, *, cooldown: float) -> T | None:
+        """Return the document anew, because the one there lacks something; None if that was done `cooldown` s ago.
+
+        Raises UpstreamError, DeadlineExceeded: then what is there stays.
+        """
+        slot = self._slot(key)
+        with _turn(slot, deadline):
+            now = self._clock()
+            if slot.refetched_at is not None and 0 <= now - slot.refetched_at < cooldown:
+                return self._younger_than(self._stale, slot)
+            slot.refetched_at = now
+            return self._attempt(slot, fetch, deadline)
+
+    def _refresh(
+        self, key: Key, slot: _Slot[T], fetch: Fetch[T], deadline: Deadline, older: T
+    ) -> tuple[T, bool]:
+        """Replace a document that has aged, within a part of the deadline, so that a hung IdP leaves the rest."""
+        if slot.failure is not None and 0 <= self._clock() - slot.failed_at < REFRESH_BACK_OFF:
+            return older, False
+        short = Deadline(min(deadline.at, deadline.monotonic() + REFRESH_BUDGET), deadline.monotonic)
+        try:
+            return self._attempt(slot, fetch, short), True
+        except UpstreamError as failure:
+            self._on_stale(key, failure)
+            return older, False
+
+    def _attempt(self, slot: _Slot[T], fetch: Fetch[T], deadline: Deadline) -> T:
+        slot.failure = None
+        try:
+            value = fetch(self._younger_than(self._stale, slot), deadline)
+            slot.entry = (value, self._clock())
+        except UpstreamError as failure:
+            slot.failure, slot.failed_at = failure, self._clock()
+            raise
+        finally:
+            slot.attempts += 1
+        return value
+
+    def _younger_than(self, seconds: float, slot: _Slot[T]) -> T | None:
+        """Return the document if it is; an age below zero is a clock that was set back, and counts as too old."""
+        entry = slot.entry
+        return entry[0] if entry is not None and 0 <= self._clock() - entry[1] < seconds else None
+
+    def _slot(self, key: Key) -> _Slot[T]:
+        with self._slots_lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            if len(self._slots) > MAX_ENTRIES:
+                self._slots.popitem(last=False)
+            return slot
+
+
+@contextmanager
+def _turn(slot: _Slot[T], deadline: Deadline) -> Iterator[None]:
+    if not slot.lock.acquire(timeout=deadline.remaining()):
+        raise DeadlineExceeded
+    try:
+        yield
+    finally:
+        slot.lock.release()

@@ -1,0 +1,227 @@
+"""The upstream ID token: signature first, then every claim (OpenID Connect Core §3.1.3.7, RFC 8725).
+
+The header is checked before any key is touched, and nothing in it chooses a key but `kid` and `alg`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from joserfc import jws
+from joserfc.jws import JWSRegistry
+
+from fedbridge.errors import ConfigurationError, UpstreamError
+from fedbridge.jws import b64url
+from fedbridge.model.connection import SIGNATURE_ALGORITHMS, Connection
+from fedbridge.rp.assurance import check_assurance
+from fedbridge.rp.base64url import decode_base64url
+from fedbridge.rp.context import Context
+from fedbridge.rp.jwks import JwksSource, VerificationKey
+from fedbridge.rp.strict_json import InvalidJson, decode_object
+
+MAX_TOKEN = 64 * 1024
+MAX_HEADER = 8 * 1024
+"""Characters, in base64url."""
+
+MAX_KID = 256
+MAX_SUBJECT = 255
+MAX_LIFETIME = 24 * 3600
+MAX_AGE = 3600
+"""Seconds: a token is redeemed at once, so an `iat` further back is a token that was kept."""
+
+RELAYED_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
+"""What Cognito verifies; PS* is not among it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdToken:
+    """A verified ID token. `compact` is what the IdP sent."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any] = field(repr=False)
+    compact: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What this sign-in expects of its ID token: what `begin` remembered, and what travelled beside the token."""
+
+    remembered: Mapping[str, str] = field(repr=False)
+    access_token: str = field(repr=False)
+    code: str = field(repr=False)
+    state: str | None = field(repr=False)
+
+
+def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Expected) -> IdToken:
+    """Verify signature and claims of a compact JWS.
+
+    Raises UpstreamError (`id_token_…`, one reason a rule), what `JwksSource.key` raises, and ConfigurationError for a
+    connection without a usable list of algorithms.
+    """
+    header = read_header(context.connection, token)
+    key = jwks.key(
+        context.connection,
+        context.metadata,
+        kid=header.get("kid"),
+        algorithm=header["alg"],
+        deadline=context.deadline,
+    )
+    claims = verify_signature(token, header["alg"], key)
+    now = context.clock()
+    skew = context.connection.id_token.clock_skew
+    _check_issuer_and_audience(context.connection, claims)
+    _check_times(claims, now, skew)
+    _check_nonce(claims, expected.remembered["nonce"])
+    _check_subject(claims)
+    _check_hashes(header["alg"], claims, expected)
+    check_assurance(expected.remembered, claims, now=now, clock_skew=skew)
+    if context.connection.tokens == "relay":
+        _check_relayable(header)
+    return IdToken(header=header, claims=claims, compact=token)
+
+
+def read_header(connection: Connection, token: str) -> dict[str, Any]:
+    """Return the header of a token that may be looked at further; raises UpstreamError, ConfigurationError.
+
+    `jwk`, `jku`, `x5u` and `x5c` may stand there and are not read. `crit`, `b64` and `cty` may not: each changes what
+    the payload means.
+    """
+    algorithms = connection.id_token.algorithms
+    if not algorithms or not set(algorithms) <= set(SIGNATURE_ALGORITHMS):
+        raise ConfigurationError(
+            f"connection {connection.name}: id_token.algorithms must name asymmetric algorithms",
+            reason="id_token_algorithms_unusable",
+        )
+    segments = token.split(".")
+    if len(segments) == 5:
+        raise UpstreamError("id_token_encrypted")
+    if len(segments) != 3 or len(token) > MAX_TOKEN or len(segments[0]) > MAX_HEADER:
+        raise UpstreamError("id_token_malformed")
+    header = _decode(segments[0])
+    if header.get("alg") not in algorithms:
+        raise UpstreamError("id_token_algorithm_refused")
+    if header.keys() & {"crit", "b64", "cty"}:
+        raise UpstreamError("id_token_header_refused")
+    if not _is_id_token_type(header.get("typ", "JWT")):
+        raise UpstreamError("id_token_type_refused")
+    kid = header.get("kid", "-")
+    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID or not kid.isprintable():
+        raise UpstreamError("id_token_kid_malformed")
+    return header
+
+
+def verify_signature(token: str, algorithm: str, key: VerificationKey) -> dict[str, Any]:
+    """Return the claims of a token that this key signed with this algorithm; raises UpstreamError."""
+    for segment in token.split(".")[1:]:
+        _octets(segment)
+    registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    registry.max_header_length = MAX_HEADER
+    registry.max_payload_length = MAX_TOKEN
+    registry.max_signature_length = MAX_TOKEN
+    try:
+        verified = jws.deserialize_compact(token, key.key, registry=registry)
+    except Exception as failure:  # A hostile token raises more than JoseError, and all of it means no.
+        raise UpstreamError("id_token_signature_invalid") from failure
+    try:
+        return decode_object(verified.payload)
+    except InvalidJson:
+        raise UpstreamError("id_token_malformed") from None
+
+
+def _decode(segment: str) -> dict[str, Any]:
+    try:
+        return decode_object(_octets(segment))
+    except InvalidJson:
+        raise UpstreamError("id_token_malformed") from None
+
+
+def _octets(segment: str) -> bytes:
+    try:
+        return decode_base64url(segment)
+    except ValueError:
+        raise UpstreamError("id_token_malformed") from None
+
+
+def _is_id_token_type(value: Any) -> bool:
+    """Refuse what says that it is another kind of JWT: at+jwt, logout+jwt and the like (RFC 8725 §3.11)."""
+    return isinstance(value, str) and not value.lower().endswith("+jwt")
+
+
+def _check_issuer_and_audience(connection: Connection, claims: Mapping[str, Any]) -> None:
+    if claims.get("iss") != connection.issuer:
+        raise UpstreamError("id_token_issuer_mismatch")
+    audience = claims.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if not all(isinstance(item, str) for item in audiences) or connection.client_id not in audiences:
+        raise UpstreamError("id_token_audience_mismatch")
+    others = set(audiences) - {connection.client_id}
+    if others - set(connection.id_token.trusted_audiences):
+        raise UpstreamError("id_token_audience_untrusted")
+    if (others or "azp" in claims) and claims.get("azp") != connection.client_id:
+        raise UpstreamError("id_token_azp_mismatch")
+
+
+def _check_times(claims: Mapping[str, Any], now: float, skew: int) -> None:
+    expires_at, issued_at = _time(claims, "exp"), _time(claims, "iat")
+    if expires_at <= now - skew:
+        raise UpstreamError("id_token_expired")
+    if issued_at > now + skew:
+        raise UpstreamError("id_token_from_the_future")
+    if issued_at < now - MAX_AGE - skew:
+        raise UpstreamError("id_token_too_old")
+    if not 0 < expires_at - issued_at <= MAX_LIFETIME:
+        raise UpstreamError("id_token_lifetime_refused")
+    if "nbf" in claims and _time(claims, "nbf") > now + skew:
+        raise UpstreamError("id_token_not_yet_valid")
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    """Return a NumericDate (RFC 7519 §2)."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UpstreamError(f"id_token_{name}_malformed")
+    return value
+
+
+def _check_nonce(claims: Mapping[str, Any], nonce: str) -> None:
+    received = claims.get("nonce")
+    if not isinstance(received, str) or not hmac.compare_digest(received.encode(), nonce.encode()):
+        raise UpstreamError("id_token_nonce_mismatch")
+
+
+def _check_subject(claims: Mapping[str, Any]) -> None:
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT:
+        raise UpstreamError("id_token_subject_malformed")
+    if not subject.isprintable() or subject != subject.strip():
+        raise UpstreamError("id_token_subject_malformed")
+
+
+def _check_hashes(algorithm: str, claims: Mapping[str, Any], expected: Expected) -> None:
+    """Check `at_hash`, `c_hash` (Core §3.1.3.6, §3.3.2.11) and `s_hash` (FAPI) where they are; the code flow demands none."""
+    for name, value in (
+        ("at_hash", expected.access_token),
+        ("c_hash", expected.code),
+        ("s_hash", expected.state or ""),
+    ):
+        if name in claims and claims[name] != left_half_hash(algorithm, value):
+            raise UpstreamError(f"id_token_{name}_mismatch")
+
+
+def left_half_hash(algorithm: str, value: str) -> str:
+    """Return base64url of the left half of the hash that belongs to the JWS algorithm (Core §3.1.3.6)."""
+    digest = hashlib.new(f"sha{algorithm[2:]}", value.encode("ascii")).digest()
+    return b64url(digest[: len(digest) // 2])
+
+
+def _check_relayable(header: Mapping[str, Any]) -> None:
+    """Refuse what Cognito could not verify when it gets the token itself: it needs a `kid`, and RSA or ECDSA."""
+    if "kid" not in header:
+        raise UpstreamError("id_token_relay_without_kid")
+    if header["alg"] not in RELAYED_ALGORITHMS:
+        raise UpstreamError("id_token_relay_algorithm")

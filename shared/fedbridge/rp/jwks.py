@@ -1,0 +1,225 @@
+"""An IdP's signing keys (RFC 7517): fetched, sifted, cached, and chosen by the token's header alone.
+
+The library imports whatever it is given, so what must never verify a token is dropped before it gets there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from fedbridge.errors import UpstreamError
+from fedbridge.model.connection import Connection
+from fedbridge.model.deadline import Deadline
+from fedbridge.model.metadata import ProviderMetadata
+from fedbridge.ports import Clock, OutboundRequest, Telemetry
+from fedbridge.rp.base64url import decode_base64url
+from fedbridge.rp.cache import StaleCache
+from fedbridge.rp.calls import Calls
+from fedbridge.rp.errors import upstream_error
+from fedbridge.rp.strict_json import InvalidJson, decode_object
+
+FRESH = 600.0
+STALE = 3600.0
+"""Seconds since the fetch: used without a question, used when a refresh fails."""
+
+REFETCH_COOLDOWN = 30.0
+"""Seconds between fetches that an unknown `kid` causes, per connection and sandbox."""
+
+MAX_BYTES = 256 * 1024
+MAX_KEYS = 100
+MIN_RSA_BITS = 2048
+MAX_RSA_BITS = 8192
+MAX_EXPONENT_BITS = 256
+
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_ROCA_PRIMES = (
+    11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
+)  # fmt: skip
+"""Primes in whose residues the keys of CVE-2017-15361 ("ROCA") show: their moduli are powers of 65537 there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationKey:
+    """One public key that may verify. `algorithm` and `kid` are None where the JWK does not say."""
+
+    kid: str | None
+    algorithm: str | None
+    key: RSAKey | ECKey = field(repr=False)
+
+    def suits(self, algorithm: str) -> bool:
+        """Tell whether the key can verify this JWS algorithm (RFC 7518 §3.1)."""
+        if self.algorithm not in {None, algorithm}:
+            return False
+        if isinstance(self.key, ECKey):
+            return _CURVES.get(algorithm) == self.key.curve_name
+        return algorithm[:2] in {"RS", "PS"}
+
+
+@dataclass(frozen=True, slots=True)
+class JwkSet:
+    """The usable keys of one fetch."""
+
+    keys: tuple[VerificationKey, ...]
+
+    def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
+        """Return the key with this `kid`, or without a `kid` the only one that suits.
+
+        None if there is none, if it does not suit, or if the `kid` stands there twice. Raises UpstreamError
+        `id_token_kid_ambiguous` for a token without a `kid` and several keys that suit (OpenID Connect Core §10.1).
+        """
+        suitable = [key for key in self.keys if key.suits(algorithm)]
+        if kid is None and len(suitable) > 1:
+            raise UpstreamError("id_token_kid_ambiguous")
+        chosen = suitable if kid is None else [key for key in suitable if key.kid == kid]
+        return chosen[0] if chosen else None
+
+
+class JwksSource:
+    """Signing keys by connection, cached per connection, configuration version and address."""
+
+    def __init__(self, calls: Calls, telemetry: Telemetry, clock: Clock) -> None:
+        self._calls = calls
+        self._telemetry = telemetry
+        self._cache = StaleCache[JwkSet](
+            fresh=FRESH,
+            stale=STALE,
+            clock=clock,
+            on_stale=lambda key, failure: telemetry.event(
+                "keys_stale",
+                connection=key[0],
+                reason=failure.reason,
+                upstream_status=failure.upstream_status,
+            ),
+        )
+
+    def key(
+        self,
+        connection: Connection,
+        metadata: ProviderMetadata,
+        *,
+        kid: str | None,
+        algorithm: str,
+        deadline: Deadline,
+    ) -> VerificationKey:
+        """Return the key that a token names; an unknown one is looked for anew at most once in 30 s.
+
+        Raises UpstreamError (`id_token_key_unknown`, `id_token_kid_ambiguous`, `jwks_…`, `upstream_…`) and
+        DeadlineExceeded.
+        """
+        cache_key = (connection.name, connection.version, metadata.jwks_uri)
+
+        def fetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
+            return self._fetch(connection, metadata.jwks_uri, within)
+
+        def refetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
+            self._telemetry.event("jwks_refetched", connection=connection.name, kid=kid)
+            return fetch(_last_good, within)
+
+        keys, fetched_now = self._cache.get(cache_key, fetch, deadline)
+        found = keys.find(kid, algorithm)
+        if found is None and not fetched_now:
+            refetched = self._cache.refetch(cache_key, refetch, deadline, cooldown=REFETCH_COOLDOWN)
+            found = refetched.find(kid, algorithm) if refetched else None
+        if found is None:
+            raise UpstreamError("id_token_key_unknown")
+        return found
+
+    def _fetch(self, connection: Connection, url: str, deadline: Deadline) -> JwkSet:
+        headers = {"accept": "application/jwk-set+json, application/json"}
+        request = OutboundRequest(method="GET", url=url, headers=headers, max_bytes=MAX_BYTES)
+        response = self._calls.get(connection, "jwks", request, deadline)
+        if response.status != 200:
+            raise upstream_error("jwks_unavailable", status=response.status)
+        return parse_jwk_set(response.body)
+
+
+def parse_jwk_set(body: bytes) -> JwkSet:
+    """Return the usable keys of a JWK Set document.
+
+    Dropped, one by one: symmetric and private keys, RSA below 2,048 or above 8,192 bits or with an exponent that is
+    even or 1, ROCA, points off their curve, unknown types and curves, `use` other than `sig`, `key_ops` without
+    `verify`, and every key whose `kid` stands there twice. Raises UpstreamError `jwks_malformed`,
+    `jwks_too_many_keys` (above 100), `jwks_without_usable_key`.
+    """
+    try:
+        members = decode_object(body).get("keys")
+    except InvalidJson:
+        members = None
+    if not isinstance(members, list):
+        raise UpstreamError("jwks_malformed")
+    if len(members) > MAX_KEYS:
+        raise UpstreamError("jwks_too_many_keys")
+    keys = _without_duplicates(key for member in members if (key := _import(member)) is not None)
+    if not keys:
+        raise UpstreamError("jwks_without_usable_key")
+    return JwkSet(keys)
+
+
+def _without_duplicates(keys: Iterable[VerificationKey]) -> tuple[VerificationKey, ...]:
+    keys = tuple(keys)
+    count = Counter(key.kid for key in keys)
+    return tuple(key for key in keys if key.kid is None or count[key.kid] == 1)
+
+
+def _import(member: Any) -> VerificationKey | None:
+    """Return the key, None if it must not or cannot be used.
+
+    Only what makes the key goes to the library: it refuses a whole key over a vendor's x5u.
+    """
+    if not isinstance(member, dict) or not _may_verify(member):
+        return None
+    try:
+        key: RSAKey | ECKey
+        if member["kty"] == "EC":
+            key = ECKey.import_key({name: member[name] for name in ("kty", "crv", "x", "y")})
+        elif _is_sound(_integer(member["n"]), _integer(member["e"])):
+            key = RSAKey.import_key({name: member[name] for name in ("kty", "n", "e")})
+        else:
+            return None
+    except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return VerificationKey(kid=member.get("kid"), algorithm=member.get("alg"), key=key)
+
+
+def _may_verify(member: Mapping[str, Any]) -> bool:
+    operations = member.get("key_ops", ["verify"])
+    return (
+        member.get("kty") in {"RSA", "EC"}
+        and not _PRIVATE & member.keys()
+        and member.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and all(isinstance(member.get(name, ""), str) for name in ("kid", "alg"))
+    )
+
+
+def _integer(text: str) -> int:
+    return int.from_bytes(decode_base64url(text), "big")
+
+
+def _is_sound(modulus: int, exponent: int) -> bool:
+    return (
+        MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS
+        and exponent > 1
+        and exponent % 2 == 1
+        and exponent.bit_length() <= MAX_EXPONENT_BITS
+        and not _is_roca(modulus)
+    )
+
+
+def _is_roca(modulus: int) -> bool:
+    return all(modulus % prime in _powers_of_65537(prime) for prime in _ROCA_PRIMES)
+
+
+@cache
+def _powers_of_65537(prime: int) -> frozenset[int]:
+    return frozenset(pow(65537, exponent, prime) for exponent in range(prime - 1))

@@ -1,0 +1,110 @@
+"""The `Upstream` port for OpenID Connect: the authorization code flow towards one IdP, from begin to finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from fedbridge.claims.mapping import to_identity
+from fedbridge.model.connection import Connection
+from fedbridge.model.deadline import Deadline
+from fedbridge.model.http import Parameters
+from fedbridge.model.identity import Identity
+from fedbridge.ports import Clock, HttpClient, Keys, Secrets, Telemetry, UpstreamRedirect
+from fedbridge.rp.authorization_request import build_authorization_request
+from fedbridge.rp.authorization_response import validate_authorization_response
+from fedbridge.rp.calls import Calls
+from fedbridge.rp.context import Context
+from fedbridge.rp.id_token import Expected, verify_id_token
+from fedbridge.rp.jwks import JwksSource
+from fedbridge.rp.metadata import MetadataSource
+from fedbridge.rp.token_endpoint import exchange_code
+from fedbridge.rp.userinfo import fetch_userinfo
+
+
+class OidcUpstream:
+    """Signs in through OpenID Connect IdPs, any number of connections; one for a sandbox's life, safe under threads.
+
+    `clock` is in seconds since the epoch; `sleep` waits before the second try of a GET.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: HttpClient,
+        keys: Keys,
+        secrets: Secrets,
+        telemetry: Telemetry,
+        clock: Clock = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._telemetry = telemetry
+        self._keys = keys
+        self._secrets = secrets
+        self._clock = clock
+        self._calls = Calls(http, telemetry, clock=clock, sleep=sleep)
+        self._metadata = MetadataSource(self._calls, telemetry, clock)
+        self._jwks = JwksSource(self._calls, telemetry, clock)
+
+    def begin(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        callback_url: str,
+        parameters: Mapping[str, str],
+        deadline: Deadline,
+    ) -> UpstreamRedirect:
+        """Return the authorization request; calls the IdP only for metadata that is not cached.
+
+        Raises OAuthError invalid_request (a parameter of the app's), UpstreamError, ConfigurationError,
+        DeadlineExceeded.
+        """
+        metadata = self._metadata.get(connection, deadline)
+        return build_authorization_request(
+            connection, metadata, state=state, callback_url=callback_url, parameters=parameters
+        )
+
+    def finish(
+        self,
+        connection: Connection,
+        *,
+        remembered: Mapping[str, str],
+        callback_url: str,
+        response: Parameters,
+        deadline: Deadline,
+    ) -> Identity:
+        """Redeem the code, verify the ID token, fetch userinfo and normalize the claims.
+
+        Raises UpstreamError, KeyUnavailable, ConfigurationError, DeadlineExceeded.
+        """
+        context = Context(
+            connection=connection,
+            metadata=self._metadata.get(connection, deadline),
+            deadline=deadline,
+            calls=self._calls,
+            keys=self._keys,
+            secrets=self._secrets,
+            clock=self._clock,
+        )
+        code = validate_authorization_response(connection, context.metadata, response)
+        tokens = exchange_code(
+            context, code=code, callback_url=callback_url, code_verifier=remembered.get("code_verifier")
+        )
+        expected = Expected(
+            remembered=remembered, access_token=tokens.access_token, code=code, state=response.value("state")
+        )
+        id_token = verify_id_token(context, self._jwks, tokens.id_token, expected)
+        subject = id_token.claims["sub"]
+        userinfo = fetch_userinfo(context, access_token=tokens.access_token, subject=subject)
+        identity, dropped = to_identity(
+            connection,
+            upstream_issuer=connection.issuer,
+            upstream_subject=subject,
+            id_token=id_token.claims,
+            userinfo=userinfo,
+            upstream_id_token=id_token.compact if connection.tokens == "relay" else None,
+        )
+        if dropped:
+            self._telemetry.event("claims_dropped", connection=connection.name, claims=",".join(dropped))
+        return identity

@@ -1,0 +1,119 @@
+"""The token endpoint (RFC 6749 §3.2): one way of posting an authenticated form and reading what comes back.
+
+Every grant goes through `post_form`, and so does every other endpoint that the client authenticates to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from fedbridge.errors import UpstreamError
+from fedbridge.ports import OutboundRequest, OutboundResponse
+from fedbridge.rp.client_authentication import AuthenticatedForm, authenticate
+from fedbridge.rp.context import Context
+from fedbridge.rp.errors import is_outage, upstream_error
+from fedbridge.rp.strict_json import InvalidJson, decode_object
+
+MAX_BYTES = 64 * 1024
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_REASONS = {"invalid_client": "client_authentication_refused", "invalid_grant": "authorization_code_refused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResponse:
+    """What the bridge reads of a successful token response (OpenID Connect Core §3.1.3.3)."""
+
+    access_token: str = field(repr=False)
+    id_token: str = field(repr=False)
+
+
+def exchange_code(
+    context: Context, *, code: str, callback_url: str, code_verifier: str | None
+) -> TokenResponse:
+    """Redeem the authorization code (RFC 6749 §4.1.3). Sent once: a code is spent by the first try.
+
+    Raises what `post_form` raises, and UpstreamError: `token_type_unsupported`, `access_token_missing`,
+    `id_token_missing`.
+    """
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback_url}
+    if code_verifier is not None:
+        form["code_verifier"] = code_verifier
+    answer = post_form(context, "token", context.metadata.token_endpoint, form)
+    token_type, access_token, id_token = (
+        answer.get(name) for name in ("token_type", "access_token", "id_token")
+    )
+    if not isinstance(token_type, str) or token_type.lower() != "bearer":
+        raise UpstreamError("token_type_unsupported")
+    if not isinstance(access_token, str) or not _TOKEN.fullmatch(access_token):
+        raise UpstreamError("access_token_missing")
+    if not isinstance(id_token, str) or not id_token:
+        raise UpstreamError("id_token_missing")
+    return TokenResponse(access_token=access_token, id_token=id_token)
+
+
+def post_form(context: Context, endpoint: str, url: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """Authenticate, post and return the JSON object of a 200; `endpoint` names the kind of endpoint in the log.
+
+    Nothing is sent twice, but for one case: the IdP refuses the client (`invalid_client`) and the secret's store has
+    another secret by now. A refused client has redeemed nothing (RFC 6749 §5.2), so the same form is worth a second
+    try, authenticated anew.
+
+    Raises UpstreamError (`client_authentication_refused`, `authorization_code_refused`, `{endpoint}_endpoint_refused`,
+    `…_unavailable`, `…_redirected`, `…_answer_invalid`, `upstream_…`), ConfigurationError, KeyUnavailable,
+    DeadlineExceeded.
+    """
+    authenticated = authenticate(context, url, form)
+    response = _post(context, endpoint, url, authenticated)
+    code = error_code(response)
+    if code == "invalid_client" and _secret_was_rotated(context, authenticated.secret):
+        response = _post(context, endpoint, url, authenticate(context, url, form))
+        code = error_code(response)
+    if response.status != 200 or code is not None:
+        raise _refusal(endpoint, response.status, code)
+    try:
+        return decode_object(response.body)
+    except InvalidJson:
+        raise UpstreamError(f"{endpoint}_endpoint_answer_invalid", upstream_status=200) from None
+
+
+def error_code(response: OutboundResponse) -> str | None:
+    """Return the `error` of a response, whatever its status (GitHub sends errors with 200), None if it has none."""
+    try:
+        document = decode_object(response.body)
+    except InvalidJson:
+        return None
+    error = document.get("error")
+    return error if error is None or isinstance(error, str) else "malformed_error"
+
+
+def _post(context: Context, endpoint: str, url: str, authenticated: AuthenticatedForm) -> OutboundResponse:
+    headers = {
+        "accept": "application/json",
+        "content-type": "application/x-www-form-urlencoded",
+        **authenticated.headers,
+    }
+    body = urlencode(authenticated.form).encode("ascii")
+    request = OutboundRequest(method="POST", url=url, headers=headers, body=body, max_bytes=MAX_BYTES)
+    return context.calls.send(context.connection, endpoint, request, context.deadline)
+
+
+def _secret_was_rotated(context: Context, used: str | None) -> bool:
+    reference = context.connection.client_authentication.secret
+    if used is None or reference is None:
+        return False
+    return context.secrets.get(reference, context.deadline, refresh=True) != used
+
+
+def _refusal(endpoint: str, status: int, code: str | None) -> UpstreamError:
+    if is_outage(status):
+        reason = f"{endpoint}_endpoint_unavailable"
+    elif 300 <= status < 400:
+        reason = f"{endpoint}_endpoint_redirected"
+    else:
+        reason = _REASONS.get(code or "", f"{endpoint}_endpoint_refused")
+    return upstream_error(reason, code, status=status)
