@@ -49,16 +49,11 @@ def redirect_with_error(
     return redirect(authorization_response(redirect_uri, parameters), after_post=after_post)
 
 
-def refuse_browser(
-    services: Services, request: Request | None, correlation_id: str, error: Exception
-) -> Response:
+def refuse_browser(services: Services, request: Request, error: FedbridgeError) -> Response:
     """Return the page for what may not travel by redirect, with a way back to the application where one is known."""
-    connection = None
-    if request is not None:
-        try:
-            connection = services.connections.get(request.connection, request.deadline)
-        except FedbridgeError:
-            connection = (
-                None  # The page then offers no way back; the failure that it tells of is logged already.
-            )
-    return browser_error(correlation_id, error, connection)
+    try:
+        connection = services.connections.get(request.connection, request.deadline)
+    except FedbridgeError:
+        # The page then offers no way back; the failure that it tells of is logged already.
+        connection = None
+    return browser_error(request.correlation_id, error, connection)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fedbridge.errors import (
     DeadlineExceeded,
+    FedbridgeError,
     KeyUnavailable,
     OAuthError,
     RequestRefused,
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _RETRY_AFTER = {"retry-after": "2"}
 
 
-def browser_error(correlation_id: str, error: Exception, connection: Connection | None = None) -> Response:
+def browser_error(
+    correlation_id: str, error: FedbridgeError, connection: Connection | None = None
+) -> Response:
     """Return the page for a failure that may not travel by redirect; a known connection offers a new start."""
     if isinstance(error, UnknownConnection):
         return pages.page(pages.NOT_FOUND, correlation_id=correlation_id, status=404)
@@ -37,10 +40,11 @@ def browser_error(correlation_id: str, error: Exception, connection: Connection 
     )
 
 
-def back_channel_error(request: Request | None, correlation_id: str, error: Exception) -> Response:
-    """Return the RFC-shaped JSON; `request` is None when the event could not be read."""
+def back_channel_error(request: Request, error: FedbridgeError) -> Response:
+    """Return the RFC-shaped JSON."""
+    correlation_id = request.correlation_id
     if isinstance(error, OAuthError):
-        is_userinfo = request is not None and request.route.endswith("/userinfo")
+        is_userinfo = request.route.endswith("/userinfo")
         return bearer_error(error, correlation_id) if is_userinfo else token_error(error, correlation_id)
     if isinstance(error, UnknownConnection):
         return json_error("invalid_request", "there is nothing at this address", correlation_id, status=404)
@@ -59,6 +63,6 @@ def back_channel_error(request: Request | None, correlation_id: str, error: Exce
     return json_error("server_error", "something went wrong on our side", correlation_id, status=500)
 
 
-def is_outage(error: Exception) -> bool:
+def is_outage(error: FedbridgeError) -> bool:
     """Tell what waiting may mend: a 503 rather than a 500."""
     return isinstance(error, (StoreError, DeadlineExceeded, KeyUnavailable))

@@ -1,0 +1,129 @@
+"""The only place, beside the command line, that picks adapters: from settings to what the functions serve.
+
+Imports stand where they are needed, because a cold start pays for each: the back channel loads neither joserfc nor
+httpx, and nobody loads an SDK that the settings do not ask for.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from fedbridge.flows.services import BackChannel, FrontChannel
+from fedbridge.keys.provider import CachedKeys
+from fedbridge.keys.ring import IdTokenKeyRing
+from fedbridge.keys.secrets import CachedSecrets
+from fedbridge.model.deadline import Deadline
+from fedbridge.settings import Settings, read_settings
+from fedbridge.store.registry import CachingConnectionRegistry
+from fedbridge.telemetry.powertools import PowertoolsTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fedbridge.keys.calls import ClientFactory
+    from fedbridge.model.connection import Connection
+    from fedbridge.ports import ConnectionRegistry, Keys, Secrets, Telemetry, TransactionStore
+
+KEY_BUDGET = 20.0
+"""Seconds for loading the keys of one connection when it is published or read from a file."""
+
+
+def front_channel(environ: Mapping[str, str]) -> FrontChannel:
+    """Return what the browser's routes work with; raises ConfigurationError."""
+    from fedbridge.net.outbound import HttpxClient  # noqa: PLC0415
+    from fedbridge.rp.oidc import OidcUpstream  # noqa: PLC0415
+
+    settings = read_settings(environ)
+    shared, keys, secrets = _shared(settings)
+    http = HttpxClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
+    oidc = OidcUpstream(http=http, keys=keys, secrets=secrets, telemetry=shared["telemetry"])
+    return FrontChannel(**shared, upstream=lambda _connection: oidc)
+
+
+def back_channel(environ: Mapping[str, str]) -> BackChannel:
+    """Return what the servers' routes work with; raises ConfigurationError."""
+    settings = read_settings(environ)
+    shared, keys, _ = _shared(settings)
+    ring = IdTokenKeyRing(settings.id_token_keys, keys, telemetry=shared["telemetry"])
+    return BackChannel(**shared, id_token_keys=ring)
+
+
+def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:
+    """Return the connection as it is published: with its public keys, and the version that follows from all of it.
+
+    Raises ConfigurationError, KeyUnavailable: a key that cannot sign is found here and not in somebody's sign-in.
+    """
+    from fedbridge.configuration.document import version_of  # noqa: PLC0415
+    from fedbridge.keys.client import client_jwks  # noqa: PLC0415
+
+    deadline = Deadline.after(KEY_BUDGET)
+    jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
+    complete = replace(connection, client_jwks=jwks)
+    return replace(complete, version=version_of(complete))
+
+
+def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets]:
+    clients = cache(_sdk_client)
+    telemetry: Telemetry = PowertoolsTelemetry()
+    secrets = CachedSecrets(clients, allow_local=settings.local, telemetry=telemetry)
+    keys = CachedKeys(secrets, clients)
+    services = {
+        "environment": settings.environment,
+        "base_url": settings.base_url,
+        "connections": _connections(settings, clients, keys, secrets),
+        "transactions": _transactions(settings, clients),
+        "telemetry": telemetry,
+        "clock": time.time,
+    }
+    return services, keys, secrets
+
+
+def _sdk_client(service: str) -> Any:
+    from fedbridge.aws import sdk_client  # noqa: PLC0415
+
+    return sdk_client(service)
+
+
+def _connections(
+    settings: Settings, clients: ClientFactory, keys: Keys, secrets: Secrets
+) -> ConnectionRegistry:
+    scheme, location = settings.connections
+    if scheme == "dynamodb":
+        from fedbridge.configuration.document import decode  # noqa: PLC0415
+        from fedbridge.store.connections_dynamodb import DynamoDBConnections  # noqa: PLC0415
+
+        return CachingConnectionRegistry(DynamoDBConnections(clients("dynamodb"), location, decode))
+    from fedbridge.configuration.file import load  # noqa: PLC0415
+    from fedbridge.store.connections_file import FileConnections  # noqa: PLC0415
+
+    def read(path: Path) -> dict[str, Connection]:
+        found = load(path, allow_local=settings.local)
+        return {name: publishable(connection, keys, secrets) for name, connection in found.items()}
+
+    # A file is read by the one process that somebody is trying things out with: it should see every change.
+    return CachingConnectionRegistry(FileConnections(location, read), fresh_for=0, unknown_for=0)
+
+
+def _transactions(settings: Settings, clients: ClientFactory) -> TransactionStore:
+    scheme, location = settings.transactions
+    if scheme == "dynamodb":
+        from fedbridge.store.dynamodb import DynamoDBTransactionStore  # noqa: PLC0415
+
+        return DynamoDBTransactionStore(clients("dynamodb"), location)
+    if scheme == "sqlite":
+        from fedbridge.store.sqlite import SqliteTransactionStore  # noqa: PLC0415
+
+        return SqliteTransactionStore(location)
+    return _memory_store(location)
+
+
+@cache
+def _memory_store(_name: str) -> TransactionStore:
+    """Return the one store of this name: both channels of a local run live in one process."""
+    from fedbridge.store.memory import MemoryTransactionStore  # noqa: PLC0415
+
+    return MemoryTransactionStore()
