@@ -1,11 +1,14 @@
 """What template.yaml promises: one deploy, explicit routes, least privilege, nothing public, nothing logged in clear."""
 
+import ast
 import json
 import re
 
 import pytest
 
+from fedbridge.telemetry.events import EVENTS
 from tests.infra.template import Template
+from tests.support.machine import ROOT
 
 FRONT_CHANNEL = {"/{connection}/authorize", "/{connection}/callback"}
 BACK_CHANNEL = {
@@ -187,6 +190,20 @@ def test_each_path_is_one_explicit_route_for_any_method(template):
     }
 
 
+def test_the_routes_are_those_that_the_code_knows(template):
+    known: dict[str, str] = {}
+    for name in template.resources("AWS::Serverless::Function"):
+        source = ROOT / template.properties(name)["CodeUri"] / "app.py"
+        (table,) = [
+            statement.value
+            for statement in ast.parse(source.read_text()).body
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "ROUTES"
+        ]
+        assert isinstance(table, ast.Dict)
+        known |= {f"ANY {ast.literal_eval(path)}": name for path in table.keys if path}
+    assert routes(template) == known
+
+
 def test_every_route_is_served_by_the_default_stage_of_the_only_api(template):
     assert list(template.resources("AWS::ApiGatewayV2::Api")) == ["HttpApi"]
     for kind in ("Route", "Integration", "Stage"):
@@ -248,7 +265,7 @@ def test_each_function_has_the_environment_that_the_settings_read(template, name
         "FEDBRIDGE_PRIVATE_HOSTS": "",
         "FEDBRIDGE_CA_BUNDLE": "",
         "FEDBRIDGE_FIXTURES": "",
-        "POWERTOOLS_METRICS_NAMESPACE": "fedbridge",
+        "POWERTOOLS_METRICS_NAMESPACE": "fedbridge/prod",
         "POWERTOOLS_SERVICE_NAME": service,
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
@@ -348,6 +365,7 @@ def test_nothing_is_public_and_nothing_unexpected_is_created():
         "AWS::KMS::Key",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
+        "AWS::Logs::MetricFilter",
         "AWS::Route53::RecordSet",
         "AWS::Serverless::Function",
         "AWS::Serverless::LayerVersion",
@@ -442,12 +460,47 @@ def test_every_log_group_forgets(template):
 
 def test_alarms_notify_the_topic_if_there_is_one(template):
     alarms = template.resources("AWS::CloudWatch::Alarm")
-    assert {"ServerErrorsAlarm", "FrontChannelErrorsAlarm", "BackChannelErrorsAlarm"} <= set(alarms)
+    assert set(alarms) == {
+        "ServerErrorsAlarm",
+        "FrontChannelErrorsAlarm",
+        "FrontChannelThrottlesAlarm",
+        "BackChannelErrorsAlarm",
+        "BackChannelThrottlesAlarm",
+        "FaultsAlarm",
+        "BrokenSignInsAlarm",
+    }
     topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
     for name, alarm in alarms.items():
         assert alarm["Properties"]["AlarmActions"] == []
         assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
         assert Template({"AlarmTopicArn": topic}).properties(name)["AlarmActions"] == [topic]
+
+
+def test_the_alarm_on_faults_counts_what_the_functions_emit(template):
+    environment = template.properties("FrontChannel")["Environment"]["Variables"]
+    counted = [
+        query["MetricStat"]["Metric"]
+        for query in template.properties("FaultsAlarm")["Metrics"]
+        if "MetricStat" in query
+    ]
+    assert {metric["Namespace"] for metric in counted} == {environment["POWERTOOLS_METRICS_NAMESPACE"]}
+    emitted = {EVENTS["internal_error"].metric, EVENTS["configuration_error"].metric}
+    assert {(metric["Dimensions"][0]["Value"], metric["MetricName"]) for metric in counted} == {
+        (service, metric) for service in ("front_channel", "back_channel") for metric in emitted
+    }
+
+
+def test_the_alarm_on_broken_sign_ins_reads_what_the_front_channel_logs(template):
+    properties = template.properties("BrokenSignIns")
+    assert properties["LogGroupName"] == "FrontChannelLog"
+    (event,) = re.findall(r'\$\.message = "(\w+)"', properties["FilterPattern"])
+    fields = set(re.findall(r"\$\.(\w+) =", properties["FilterPattern"])) - {"message"}
+    assert fields <= EVENTS[event].fields
+    assert EVENTS[event].level == "WARNING"
+    assert "ERROR" not in template.raw["Parameters"]["LogLevel"]["AllowedValues"]
+    (metric,) = properties["MetricTransformations"]
+    alarm = template.properties("BrokenSignInsAlarm")
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
 
 
 # --- the layer ----------------------------------------------------------------------------------------------------
