@@ -1,0 +1,100 @@
+"""AWS SDK clients, all with one low-level configuration.
+
+The SDK never retries: a conditional write whose answer was lost may have happened, and only the caller knows what is
+safe to repeat. Time-outs are short, because every call shares its request's few seconds. botocore is imported by the
+first client and boto3 never, so that functions with local keys and stores pay for neither.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from fedbridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.client import BaseClient
+    from botocore.session import Session
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+CONNECT_TIMEOUT = 1
+"""Seconds."""
+
+READ_TIMEOUT = 2
+"""Seconds between two bytes of an answer."""
+
+IDLE_LIMIT = 30.0
+"""Seconds that a kept-alive connection may have rested and still be trusted with a request."""
+
+_creating = Lock()  # A botocore session is not safe to create clients from in several threads at once.
+
+
+@overload
+def sdk_client(service: Literal["dynamodb"], *, endpoint_url: str | None = None) -> DynamoDBClient: ...
+@overload
+def sdk_client(service: Literal["kms"], *, endpoint_url: str | None = None) -> KMSClient: ...
+@overload
+def sdk_client(
+    service: Literal["secretsmanager"], *, endpoint_url: str | None = None
+) -> SecretsManagerClient: ...
+@overload
+def sdk_client(service: Literal["ssm"], *, endpoint_url: str | None = None) -> SSMClient: ...
+@overload
+def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any: ...
+def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any:
+    """Return a new low-level client, safe to share between threads; raises ConfigurationError without a region.
+
+    Region, credentials and endpoints come from where the SDK looks for them; `endpoint_url` is for emulators.
+    """
+    from botocore.config import Config  # noqa: PLC0415  costs a tenth of a second, and not every function pays it
+    from botocore.exceptions import NoRegionError  # noqa: PLC0415
+
+    configuration = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        tcp_keepalive=True,
+        max_pool_connections=10,
+        parameter_validation=False,  # The service checks it again, and a wrong parameter is a bug that tests find.
+        user_agent="fedbridge",  # Building the SDK's own string takes a fifth of a call.
+    )
+    with _creating:
+        try:
+            client = _session().create_client(service, endpoint_url=endpoint_url, config=configuration)
+        except NoRegionError:
+            raise ConfigurationError("No AWS region is set: give AWS_DEFAULT_REGION or a profile.") from None
+    forget_idle_connections(client)
+    return client
+
+
+def forget_idle_connections(client: BaseClient, clock: Callable[[], float] = time.time) -> None:
+    """Make `client` open a new connection where the kept ones rested longer than IDLE_LIMIT.
+
+    Lambda freezes a sandbox between requests. A connection that the service closed meanwhile fails only once a request
+    is on its way, and for a conditional write that means an unknown outcome and a lost sign-in. The clock is the wall's,
+    because a monotonic one may stand still in a frozen sandbox.
+    """
+    used_at = clock()
+
+    def before_call(**_: Any) -> None:
+        nonlocal used_at
+        now = clock()
+        if not 0 <= now - used_at <= IDLE_LIMIT:
+            client.close()  # Empties the pool; the next request fills it again.
+        used_at = now
+
+    client.meta.events.register("before-call", before_call)
+
+
+@cache
+def _session() -> Session:
+    import botocore.session  # noqa: PLC0415
+
+    return botocore.session.get_session()
