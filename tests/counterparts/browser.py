@@ -86,19 +86,24 @@ class _HostsTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+def loopback_transport(authority: Path | None = None) -> httpx.HTTPTransport:
+    """A transport that trusts the certificates of `authority` (a PEM file) and none of the public ones."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if authority:
+        context.load_verify_locations(authority)
+    return httpx.HTTPTransport(verify=context)
+
+
 def new_browser(
     *, origins: Mapping[str, str] | None = None, timeout: float = 40.0, authority: Path | None = None
 ) -> httpx.Client:
-    """A browser with an empty cookie jar that trusts the certificates of `authority` (a PEM file) and no others.
+    """A browser with an empty cookie jar; `authority` as for `loopback_transport`.
 
     `origins` maps public origins to where they are served here: `{"https://idp.example": "http://127.0.0.1:8080"}`.
     `timeout` in seconds for each step; a slow IdP is one of the cases, so it is longer than any function may run.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if authority:
-        context.load_verify_locations(authority)
     client = httpx.Client(
-        transport=_HostsTransport(origins or {}, httpx.HTTPTransport(verify=context)),
+        transport=_HostsTransport(origins or {}, loopback_transport(authority)),
         timeout=timeout,
         follow_redirects=False,
         headers={
