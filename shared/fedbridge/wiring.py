@@ -34,12 +34,12 @@ KEY_BUDGET = 20.0
 
 def front_channel(environ: Mapping[str, str]) -> FrontChannel:
     """Return what the browser's routes work with; raises ConfigurationError."""
-    from fedbridge.net.outbound import HttpxClient  # noqa: PLC0415
+    from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415
     from fedbridge.rp.oidc import OidcUpstream  # noqa: PLC0415
 
     settings = read_settings(environ)
     shared, keys, secrets = _shared(settings)
-    http = HttpxClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
+    http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
     oidc = OidcUpstream(http=http, keys=keys, secrets=secrets, telemetry=shared["telemetry"])
     return FrontChannel(**shared, upstream=lambda _connection: oidc)
 
@@ -101,7 +101,7 @@ def _connections(
     from fedbridge.store.connections_file import FileConnections  # noqa: PLC0415
 
     def read(path: Path) -> dict[str, Connection]:
-        found = load(path, allow_local=settings.local)
+        found = load(path, allow_local=settings.local, private_hosts=settings.private_hosts)
         return {name: publishable(connection, keys, secrets) for name, connection in found.items()}
 
     # A file is read by the one process that somebody is trying things out with: it should see every change.

@@ -1,1 +1,32 @@
-"""The operator's command and local runs, never packaged for Lambda."""
+"""The operator's command: `fedbridge`. Never packaged for Lambda."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from fedbridge import __version__
+from fedbridge.errors import FedbridgeError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 refused or failed, 2 called wrongly."""
+    from fedbridge.cli import connections, dev, keys, secrets  # noqa: PLC0415  --help and --version need none of it
+
+    parser = argparse.ArgumentParser(
+        prog="fedbridge",
+        description="A bridge between Amazon Cognito user pools and strict identity providers.",
+    )
+    parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for module in (dev, connections, keys, secrets):
+        module.add_command(commands)
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except FedbridgeError as error:
+        print(f"fedbridge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

@@ -1,0 +1,69 @@
+import json
+import re
+
+import pytest
+
+from fedbridge.cli import main
+from fedbridge.op.client_authentication import secret_hash
+
+CONNECTIONS = """
+connections:
+  acme:
+    issuer: https://idp.example
+    client_id: bridge
+    client_authentication: {method: private_key_jwt, key: "file:KEY"}
+    relying_parties:
+      - client_id: cognito
+        secret_hashes: ["sha256:0000000000000000000000000000000000000000000000000000000000000000"]
+        redirect_uris: [https://pool.example/oauth2/idpresponse]
+        restart_url: https://app.example/
+"""
+
+
+def test_without_a_command_it_says_how_it_is_called(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    assert "usage: fedbridge" in capsys.readouterr().err
+
+
+def test_a_new_secret_comes_with_the_hash_that_the_bridge_keeps(capsys):
+    assert main(["secrets", "new"]) == 0
+    printed = capsys.readouterr().out
+    secret = re.search(r"client_secret.*: +(\S+)", printed).group(1)
+    assert len(secret) == 43
+    assert secret_hash(secret) in printed
+
+
+@pytest.mark.parametrize("kind", ["RSA-2048", "P-256", "P-384", "P-521"])
+def test_a_new_key_is_for_its_owner_alone_and_never_overwritten(tmp_path, capsys, kind):
+    file = tmp_path / "client.pem"
+    assert main(["keys", "new", str(file), "--kind", kind]) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    before = file.read_bytes()
+    assert b"BEGIN PRIVATE KEY" in before
+    assert main(["keys", "new", str(file)]) == 1
+    assert file.read_bytes() == before
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_sound_file_is_found_sound(tmp_path, capsys):
+    file = tmp_path / "connections.yaml"
+    file.write_text(CONNECTIONS)
+    assert main(["connections", "validate", "--local", str(file)]) == 0
+    assert "no problem" in capsys.readouterr().out
+
+
+def test_every_problem_of_a_file_is_named(tmp_path, capsys):
+    file = tmp_path / "connections.yaml"
+    file.write_text(CONNECTIONS.replace("https://idp.example", "http://idp.example").replace("bridge", "''"))
+    assert main(["connections", "validate", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert "connections.yaml: acme: issuer" in said
+    assert "client_authentication.key" in said
+
+
+def test_the_schema_is_json(capsys):
+    assert main(["connections", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert "connections" in schema["properties"]
