@@ -1,0 +1,155 @@
+"""Rules of `client_authentication`: each method with exactly its own fields (OpenID Connect Core §9, RFC 7523)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from fedbridge.configuration.document import default_of
+from fedbridge.configuration.references import reference_problem
+from fedbridge.configuration.structure import Problem
+from fedbridge.configuration.urls import Allowed, browser_url_problem
+from fedbridge.model.connection import SIGNATURE_ALGORITHMS
+
+if TYPE_CHECKING:
+    from fedbridge.model.connection import ClientAuthentication, Connection
+
+HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
+"""Algorithms of client_secret_jwt alone (RFC 7518 §3.2)."""
+
+LIFETIME = range(5, 301)
+"""Seconds. FAPI 2.0 wants 60 at most; some IdPs' clocks need more."""
+
+AUDIENCES = ("issuer", "token_endpoint", "endpoint")
+
+_ASSERTION = {"algorithm", "audience", "lifetime", "typ", "not_before"}
+_KEY = {"key", "next_key", "retired_keys", "kid", "certificate", "x5t", "x5t_s256", "x5c"}
+_FIELDS = {
+    "private_key_jwt": _ASSERTION | _KEY,
+    "client_secret_jwt": _ASSERTION | {"secret"},
+    "client_secret_basic": {"secret", "basic_encoding"},
+    "client_secret_post": {"secret"},
+}
+_ON_THUMBPRINT = ("x5t", "x5t_s256", "x5c")
+
+_TYP = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]{0,126}")
+_KID = re.compile(r"[\x21-\x7e]{1,256}")
+
+
+def authentication_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
+    """Yield what is wrong with a connection's client authentication, paths below `client_authentication`."""
+    authentication = connection.client_authentication
+    for path, message in (
+        *_credentials(authentication),
+        *_algorithm(authentication),
+        *_assertion(authentication, allowed),
+        *_references(authentication, local=allowed.local),
+        *_certificate(authentication),
+    ):
+        yield Problem(f"client_authentication.{path}", message)
+    yield from _manual_methods(connection)
+
+
+def key_references(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+    """Yield field and reference of every private key: the active one, the next, and the retired."""
+    if authentication.key is not None:
+        yield "key", authentication.key
+    if authentication.next_key is not None:
+        yield "next_key", authentication.next_key
+    for i, reference in enumerate(authentication.retired_keys):
+        yield f"retired_keys[{i}]", reference
+
+
+def _credentials(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+    method = authentication.method
+    if method == "auto":
+        if not authentication.key and not authentication.secret:
+            yield "key", "is missing: auto needs key, secret or both"
+            return
+        usable = (_FIELDS["private_key_jwt"] if authentication.key else set()) | (
+            _FIELDS["client_secret_jwt"] | _FIELDS["client_secret_basic"] if authentication.secret else set()
+        )
+        needed = "key" if authentication.secret else "secret"
+        refusal = f"needs {needed}"
+    else:
+        usable = _FIELDS[method]
+        credential = "key" if method == "private_key_jwt" else "secret"
+        if not getattr(authentication, credential):
+            yield credential, f"is missing: {method} needs it"
+        refusal = f"does not apply to {method}"
+    for field in fields(authentication):
+        changed = getattr(authentication, field.name) != default_of(field)
+        if field.name != "method" and field.name not in usable and changed:
+            yield field.name, refusal
+
+
+def _algorithm(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+    if authentication.algorithm is None or authentication.method in {
+        "client_secret_basic",
+        "client_secret_post",
+    }:
+        return
+    by_key = authentication.method in {"auto", "private_key_jwt"} and authentication.key is not None
+    by_secret = authentication.method in {"auto", "client_secret_jwt"} and authentication.secret is not None
+    if authentication.method == "auto" and by_key and by_secret:
+        yield "algorithm", "needs a method: with auto it could be the key's or the secret's"
+        return
+    keyed = by_key or authentication.method == "private_key_jwt"
+    known = SIGNATURE_ALGORITHMS if keyed else HMAC_ALGORITHMS
+    if authentication.algorithm not in known:
+        yield (
+            "algorithm",
+            f"must be one of {', '.join(known)}, which a {'key' if keyed else 'secret'} signs with",
+        )
+
+
+def _assertion(authentication: ClientAuthentication, allowed: Allowed) -> Iterator[tuple[str, str]]:
+    if authentication.lifetime not in LIFETIME:
+        yield "lifetime", f"must be between {LIFETIME.start} and {LIFETIME.stop - 1} seconds"
+    if authentication.audience not in AUDIENCES:
+        problem = browser_url_problem(authentication.audience, allowed)
+        if problem:
+            yield "audience", f"must be one of {', '.join(AUDIENCES)} or a URL; a URL {problem}"
+    if authentication.typ is not None and not _TYP.fullmatch(authentication.typ):
+        yield "typ", "must be a media type such as JWT or client-authentication+jwt"
+    if not _KID.fullmatch(authentication.kid):
+        yield "kid", "must be thumbprint, omit or a literal of at most 256 printable ASCII characters"
+
+
+def _references(authentication: ClientAuthentication, *, local: bool) -> Iterator[tuple[str, str]]:
+    seen: dict[str, str] = {}
+    for field, reference in key_references(authentication):
+        if problem := reference_problem(reference, local=local, key=True):
+            yield field, problem
+        elif reference in seen:
+            yield field, f"is the same key as {seen[reference]}"
+        seen.setdefault(reference, field)
+    for field in ("secret", "certificate"):
+        reference = getattr(authentication, field)
+        if reference is not None and (problem := reference_problem(reference, local=local, key=False)):
+            yield field, problem
+
+
+def _certificate(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+    asked = [field for field in _ON_THUMBPRINT if getattr(authentication, field)]
+    if asked and not authentication.certificate:
+        yield from ((field, "needs certificate") for field in asked)
+    if authentication.certificate and not asked:
+        yield "certificate", f"is not used: set one of {', '.join(_ON_THUMBPRINT)}"
+
+
+def _manual_methods(connection: Connection) -> Iterator[Problem]:
+    """With `auto` and manual endpoints there is no metadata that could make up for what the file says."""
+    authentication = connection.client_authentication
+    if connection.endpoints is None or authentication.method != "auto":
+        return
+    usable = {"private_key_jwt"} if authentication.key else set()
+    if authentication.secret:
+        usable |= {"client_secret_basic", "client_secret_post", "client_secret_jwt"}
+    if usable and not usable & set(connection.endpoints.token_endpoint_auth_methods_supported):
+        yield Problem(
+            "endpoints.token_endpoint_auth_methods_supported",
+            f"names no method that the key or the secret can serve ({', '.join(sorted(usable))})",
+        )

@@ -1,0 +1,106 @@
+"""`connections.yaml` → connections, or every problem of the file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fedbridge.configuration.document import version_of
+from fedbridge.configuration.presets import read_preset, under
+from fedbridge.configuration.rules import name_problem, problems_between, problems_of
+from fedbridge.configuration.strict_yaml import read_yaml
+from fedbridge.configuration.structure import Problem, build
+from fedbridge.configuration.urls import Allowed
+from fedbridge.errors import ConfigurationError
+from fedbridge.model.connection import Connection
+
+FILLED_IN = ("name", "version", "client_jwks")
+"""Fields of a connection that the file does not set."""
+
+
+def load(
+    path: Path | str, *, allow_local: bool = False, private_hosts: Iterable[str] = ()
+) -> dict[str, Connection]:
+    """Return the connections of a file by name, presets merged in, `version` set, `client_jwks` still empty.
+
+    `allow_local` lets plain http to loopback and `env:` and `file:` references pass; `private_hosts` are `host:port` of
+    upstreams that need not be public or on port 443. Raises ConfigurationError: `problems` has a line for everything
+    that is wrong, `connections.yaml: acme: client_authentication.lifetime: must be between 5 and 300 seconds`.
+    """
+    allowed = Allowed(local=allow_local, private_hosts=frozenset(private_hosts))
+    problems: list[str] = []
+    connections: dict[str, Connection] = {}
+    for name, body in _bodies(path, problems).items():
+        connection, found = _connection(name, body, allowed)
+        problems += [_line(path, name, problem) for problem in found]
+        if connection is not None:
+            connections[name] = replace(connection, version=version_of(connection))
+    problems += [_line(path, name, problem) for name, problem in problems_between(connections)]
+    if problems:
+        raise ConfigurationError(problems=tuple(problems))
+    return connections
+
+
+def _bodies(path: Path | str, problems: list[str]) -> dict[str, Mapping[Any, Any]]:
+    """Return the mapping below `connections`, without what is no connection at all."""
+    duplicates: list[tuple[str, str]] = []
+    try:
+        document = read_yaml(Path(path).read_text("utf-8"), duplicates)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: must be UTF-8") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    problems += [_line(path, *_split(where, message)) for where, message in duplicates]
+    if not isinstance(document, dict) or not isinstance(document.get("connections"), dict):
+        raise ConfigurationError(f"{path}: connections: must be a mapping of names to connections")
+    problems += [f"{path}: {key}: is not known" for key in document if key != "connections"]
+    if not document["connections"]:
+        problems.append(f"{path}: connections: must name at least one")
+    bodies: dict[str, Mapping[Any, Any]] = {}
+    for name, body in document["connections"].items():
+        problem = name_problem(str(name))
+        if problem:
+            problems.append(f"{path}: {name!r}: {problem}")
+        if not isinstance(body, dict):
+            problems.append(f"{path}: {name}: must be a mapping")
+        elif not problem:
+            bodies[str(name)] = body
+    return bodies
+
+
+def _connection(
+    name: str, body: Mapping[Any, Any], allowed: Allowed
+) -> tuple[Connection | None, list[Problem]]:
+    problems = [Problem(key, "is filled in by fedbridge: leave it out") for key in FILLED_IN if key in body]
+    own = {key: value for key, value in body.items() if key not in FILLED_IN}
+    try:
+        preset = read_preset(own["preset"]) if isinstance(own.get("preset"), str) else {}
+    except ConfigurationError as error:
+        return None, [*problems, Problem("preset", str(error))]
+    connection = build(Connection, {**under(preset, own), "name": name}, problems)
+    # A value of the wrong type was replaced by a default, which may be wrong in turn: that is not said again.
+    said = [problem.path for problem in problems]
+    problems += [
+        problem
+        for problem in problems_of(connection, allowed)
+        if not any(_within(problem.path, path) or _within(path, problem.path) for path in said)
+    ]
+    return connection, problems
+
+
+def _within(path: str, other: str) -> bool:
+    return path == other or path.startswith((f"{other}.", f"{other}["))
+
+
+def _split(where: str, message: str) -> tuple[str, Problem]:
+    """Tell the connection's name from the path below it."""
+    name, _, path = where.removeprefix("connections.").partition(".")
+    return (name, Problem(path, message)) if path else ("connections", Problem(name, message))
+
+
+def _line(path: Path | str, name: str, problem: Problem) -> str:
+    return f"{path}: {name}: {problem.path}: {problem.message}"
