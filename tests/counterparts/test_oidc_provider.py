@@ -20,14 +20,11 @@ from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
 from tests.counterparts.browser import TripError, forms_of, new_browser
+from tests.counterparts.faults import ANSWERS, AuthorizationError, Fault, IdTokenTampering
 from tests.counterparts.oidc_provider import (
     ALICE,
-    ANSWERS,
     AssertionRules,
-    AuthorizationError,
     Client,
-    Fault,
-    IdTokenTampering,
     OidcProvider,
     Tls,
     User,
@@ -488,6 +485,14 @@ def test_the_demo_page_is_self_contained(browser: httpx.Client) -> None:
         assert "http" not in page.text.replace(op.issuer, "")
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert "code" in answered(sign_in(browser, authorize_url(op)))
+
+
+def test_it_ends_with_whoever_started_it() -> None:
+    with OidcProvider(clients=CLIENTS) as op:
+        stdin = op._program._process.stdin
+        assert stdin is not None
+        stdin.close()
+        assert op._program.wait(30) == 0
 
 
 def test_further_features_are_a_matter_of_configuration() -> None:

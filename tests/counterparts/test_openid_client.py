@@ -11,13 +11,10 @@ import pytest
 from joserfc import jwk
 
 from tests.counterparts.browser import new_browser
+from tests.counterparts.faults import ANSWERS, AuthorizationError, Fault, IdTokenTampering
 from tests.counterparts.oidc_provider import (
     ALICE,
-    ANSWERS,
-    AuthorizationError,
     Client,
-    Fault,
-    IdTokenTampering,
     OidcProvider,
     sign_in,
 )

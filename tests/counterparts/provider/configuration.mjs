@@ -3,6 +3,7 @@
 
 import { errors, interactionPolicy } from 'oidc-provider';
 
+import { errorPage } from './pages.mjs';
 import { assertNonce, assertStrictly } from './strictness.mjs';
 
 const CLAIMS = {
@@ -110,5 +111,9 @@ export function configuration(config) {
     interactions: { policy: policy(config), url: (ctx, { uid }) => `${config.path}/interaction/${uid}` },
     ...(!config.consent && { loadExistingGrant: grantAll }),
     pkce: { required: () => config.require_pkce },
+    async renderError(ctx, out) {
+      ctx.type = 'html';
+      ctx.body = errorPage({ style: config.pages, details: Object.entries(out) });
+    },
   };
 }

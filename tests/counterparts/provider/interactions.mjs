@@ -31,7 +31,8 @@ async function submit({ op, config }, req, res, details, view) {
   } else if (prompt === 'login' && details.prompt.name === 'login') {
     const user = config.users.find(({ name }) => name === form.get('login'));
     if (!user || (user.password !== null && user.password !== form.get('password'))) {
-      send(res, 401, loginPage({ ...view, problem: 'This user name and password do not match.' }));
+      const problem = 'This user name and password do not match.';
+      send(res, 401, loginPage({ ...view, hint: form.get('login'), problem }));
       return;
     }
     const login = { accountId: user.sub, ...(user.acr && { acr: user.acr }), ...(user.amr && { amr: user.amr }) };

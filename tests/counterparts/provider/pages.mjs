@@ -20,8 +20,10 @@ main{width:100%;max-width:420px;background:var(--card);border-radius:16px;overfl
 box-shadow:0 1px 2px rgb(16 35 58/.12),0 18px 48px rgb(16 35 58/.16)}
 header{display:flex;gap:14px;align-items:center;padding:22px 28px;color:#fff;
 background:linear-gradient(120deg,var(--brand),var(--brand-2))}
-header svg{width:44px;height:44px;flex:none}header strong{display:block;font-size:19px;letter-spacing:.01em}
-header span{font-size:13px;opacity:.85}section{padding:26px 28px 28px}h1{font-size:22px;line-height:1.25;margin:0 0 6px}
+header svg{width:44px;height:44px;flex:none}
+header strong{display:block;font-size:19px;line-height:1.2;letter-spacing:.01em}
+header span{display:block;margin-top:4px;font-size:13px;line-height:1.35;opacity:.85}
+section{padding:26px 28px 28px}h1{font-size:22px;line-height:1.25;margin:0 0 6px}
 p{margin:0 0 18px;color:var(--soft)}p b{color:var(--ink)}label{display:block;font-weight:600;font-size:14px;margin:0 0 6px}
 input[type=text],input[type=password]{width:100%;font:inherit;color:inherit;background:var(--field);padding:11px 13px;
 border:1px solid var(--line);border-radius:9px;margin:0 0 16px}
@@ -31,7 +33,7 @@ button{font:inherit;cursor:pointer;border-radius:9px;border:0}
 .go:hover{filter:brightness(1.12)}.quiet{width:100%;padding:10px;margin-top:8px;background:none;color:var(--soft)}
 .quiet:hover{text-decoration:underline}.problem{background:var(--warn-bg);color:var(--warn);border-radius:9px;
 padding:10px 13px;margin:0 0 16px;font-size:14px}ul{margin:0 0 20px;padding:0;list-style:none}
-li{padding:9px 0;border-bottom:1px solid var(--line)}li:last-child{border:0}
+.hint{margin:14px 0 0;font-size:13px}li{padding:9px 0;overflow-wrap:anywhere;border-bottom:1px solid var(--line)}li:last-child{border:0}
 footer{display:flex;gap:8px;align-items:center;padding:13px 28px;border-top:1px solid var(--line);font-size:12.5px;
 color:var(--soft)}footer svg{width:15px;height:15px;flex:none}code{font-size:.95em}`;
 
@@ -51,27 +53,35 @@ const problemLine = (problem) => (problem ? `<p class="problem" role="alert">${s
 const giveUp = (label) => `<form method="post"><input type="hidden" name="prompt" value="abort">
 <button class="quiet" type="submit">${label}</button></form>`;
 
+const SCOPES = { openid: 'Who you are', profile: 'Your name', email: 'Your email address', groups: 'Your groups' };
+
+const hintLine = (users) => {
+  const open = users.filter(({ password }) => password === null).map(({ name }) => `<code>${safe(name)}</code>`);
+  return open.length ? `<p class="hint">Try ${open.join(' or ')}, with any password.</p>` : '';
+};
+
 export function loginPage({ style, clientId, clientName, hint, users = [], problem }) {
-  const names = users.map(({ name }) => `<code>${safe(name)}</code>`).join(', ');
+  const focus = (wanted) => (wanted ? 'autofocus' : '');
   return layout(style, 'Sign in', `<h1>Sign in</h1>
 <p>to continue to <b>${safe(clientName ?? clientId)}</b></p>${problemLine(problem)}
 <form method="post"><input type="hidden" name="prompt" value="login">
 <label for="login">User name</label>
-<input id="login" name="login" type="text" autocomplete="username" autofocus required value="${safe(hint)}">
+<input id="login" name="login" type="text" autocomplete="username" required value="${safe(hint)}" ${focus(!hint)}>
 <label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required>
-<button class="go" type="submit">Sign in</button></form>${giveUp('Cancel')}
-${style === 'demo' ? `<p style="margin:14px 0 0;font-size:13px">Try ${names}; any password will do unless one was set.</p>` : ''}`);
+<input id="password" name="password" type="password" autocomplete="current-password" required ${focus(hint)}>
+<button class="go" type="submit">Sign in</button></form>${giveUp('Cancel')}${style === 'demo' ? hintLine(users) : ''}`);
 }
 
 export function consentPage({ style, clientId, clientName, scopes }) {
   return layout(style, 'Share your data', `<h1>Share your data?</h1>
-<p><b>${safe(clientName ?? clientId)}</b> asks for</p>
-<ul>${scopes.map((scope) => `<li>${safe(scope)}</li>`).join('')}</ul>
+<p><b>${safe(clientName ?? clientId)}</b> would like to know</p>
+<ul>${scopes.map((scope) => `<li>${safe(SCOPES[scope] ?? scope)}</li>`).join('')}</ul>
 <form method="post"><input type="hidden" name="prompt" value="consent">
 <button class="go" type="submit">Allow</button></form>${giveUp('Do not allow')}`);
 }
 
-export function errorPage({ style, problem }) {
-  return layout(style, 'Something went wrong', `<h1>Something went wrong</h1>${problemLine(problem)}`);
+export function errorPage({ style, problem, details = [] }) {
+  const lines = details.map(([name, value]) => `<li><code>${safe(name)}</code> ${safe(value)}</li>`).join('');
+  return layout(style, 'Something went wrong', `<h1>Something went wrong</h1>${problemLine(problem)}
+${lines && `<ul>${lines}</ul>`}`);
 }

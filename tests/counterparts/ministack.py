@@ -1,0 +1,316 @@
+"""ministack: an emulated AWS account on loopback, with a Cognito user pool that federates to an OIDC provider.
+
+    with MiniStack() as aws:
+        pool = aws.create_federated_pool(OidcIdentityProvider(...))
+        signed_in = pool.sign_in(browser)
+
+As a relying party it is lax: it verifies no signature and calls no userinfo, and it answers errors as JSON where
+Cognito would send the browser to the app. What Cognito checks is simulated in cognito.py.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import boto3
+import httpx
+from botocore.config import Config
+from joserfc import jwk, jwt
+
+from tests.counterparts.browser import Trip, loopback_transport, travel
+from tests.counterparts.cognito_configuration import OidcIdentityProvider
+from tests.counterparts.process import (
+    START_SECONDS,
+    Program,
+    ProgramFailedError,
+    clean_environment,
+    free_port,
+    require,
+)
+
+ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-ministack"
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+
+# It ends with us: the open stdin says that we live.
+_START = """
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from ministack.app import main
+main()
+"""
+
+
+class PoolError(Exception):
+    """The pool, or the app's side of the sign-in, ended in an error. The text says which."""
+
+
+@cache
+def ministack_or_skip_reason(environment: Path = ENVIRONMENT) -> Path | str:
+    """The interpreter of the environment that ministack is installed in, or one sentence that says what is missing."""
+    python = environment / "bin" / "python"
+    if not python.exists():
+        return f"no {environment.name}: run make {environment.name}"
+    if not list(environment.glob("lib/python3*/site-packages/ministack/app.py")):
+        return f"ministack is not installed in {environment.name}"
+    return python
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSignIn:
+    """A finished sign-in: the hops of the browser, and the pool's tokens with the verified claims of its ID token."""
+
+    trip: Trip
+    tokens: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FederatedPool:
+    """A user pool with one OIDC identity provider and one app client. `base_url` is the pool's domain."""
+
+    pool_id: str
+    provider: OidcIdentityProvider
+    app_client_id: str
+    app_client_secret: str = field(repr=False)
+    app_callback: str
+    base_url: str
+    local_url: str
+
+    @property
+    def redirect_uri(self) -> str:
+        """What to register at the identity provider."""
+        return f"{self.base_url}/oauth2/idpresponse"
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """For `new_browser`: where the pool's public domain is served here."""
+        return {} if self.base_url == self.local_url else {self.base_url: self.local_url}
+
+    def sign_in_url(
+        self, *, state: str = "app-state", nonce: str | None = None, scope: str = "openid email"
+    ) -> str:
+        """Where the app sends the browser."""
+        query = {
+            "identity_provider": self.provider.name,
+            "client_id": self.app_client_id,
+            "response_type": "code",
+            "scope": scope,
+            "redirect_uri": self.app_callback,
+            "state": state,
+        }
+        return f"{self.base_url}/oauth2/authorize?{urlencode(query | ({'nonce': nonce} if nonce else {}))}"
+
+    def sign_in(self, browser: httpx.Client, user: str = "alice", *, password: str = "x") -> PoolSignIn:
+        """App → pool → bridge → IdP → bridge → pool → app, by redirects and the IdP's forms, then the app's exchange.
+
+        Raises `browser.TripError` where the trip ends on a page, `PoolError` where the app gets an error.
+        """
+        state, nonce = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        trip = travel(
+            browser,
+            self.sign_in_url(state=state, nonce=nonce),
+            until=lambda request: str(request.url).startswith(self.app_callback),
+            user=user,
+            password=password,
+        )
+        query = dict(parse_qsl(urlsplit(trip.url).query))
+        if query.get("state") != state or "code" not in query:
+            raise PoolError(f"the app got {query}")
+        tokens = self.redeem(query["code"])
+        claims = self.verify(tokens["id_token"])
+        if claims.get("nonce") != nonce:
+            raise PoolError(f"the pool's ID token has nonce {claims.get('nonce')}")
+        return PoolSignIn(trip=trip, tokens=tokens, claims=claims)
+
+    def redeem(self, code: str) -> dict[str, Any]:
+        """The app's token request. Raises `PoolError`."""
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self.app_callback}
+        with httpx.Client(transport=loopback_transport(), trust_env=False) as app:
+            answer = app.post(
+                f"{self.local_url}/oauth2/token", data=form, auth=(self.app_client_id, self.app_client_secret)
+            )
+        if answer.status_code != 200:
+            raise PoolError(f"the pool's token endpoint answered {answer.status_code}: {answer.text}")
+        tokens: dict[str, Any] = answer.json()
+        return tokens
+
+    def verify(self, id_token: str) -> dict[str, Any]:
+        """The claims of one of the pool's own ID tokens. Raises `PoolError` or `JoseError`."""
+        with httpx.Client(transport=loopback_transport(), trust_env=False) as app:
+            keys = app.get(f"{self.local_url}/{self.pool_id}/.well-known/jwks.json").json()
+        claims = jwt.decode(id_token, jwk.KeySet.import_key_set(keys), algorithms=["RS256"]).claims
+        expected = (f"https://cognito-idp.{REGION}.amazonaws.com/{self.pool_id}", self.app_client_id)
+        if (claims.get("iss"), claims.get("aud")) != expected:
+            raise PoolError(f"the pool's ID token is {claims.get('iss')}'s for {claims.get('aud')}")
+        return claims
+
+
+class MiniStack:
+    """The running emulator. `url` is its one endpoint, on `host`; `env` adds variables of its own to it.
+
+    Entering takes about half a second. Raises `ProgramFailedError`; skips the running test where it is not installed.
+    """
+
+    def __init__(self, *, host: str = "localhost", env: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.host = host
+        self.env = env
+
+    def __enter__(self) -> Self:
+        python = require(ministack_or_skip_reason())
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ministack-")))
+            for attempt in range(3):
+                try:
+                    self._program = self._start(python, folder)
+                    break
+                except ProgramFailedError as error:
+                    if attempt == 2 or "already in use" not in str(error):
+                        raise
+            stack.callback(self._program.stop)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, python: Path, folder: Path) -> Program:
+        port = free_port()
+        self.url = f"http://{self.host}:{port}"
+        own = {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": self.host,
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "LAMBDA_EXECUTOR": "local",
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "STATE_DIR": str(folder / "state"),
+        }
+        program = Program(
+            "ministack",
+            [python, "-c", _START],
+            env=clean_environment(**{**own, **self.env}),
+            cwd=folder,
+            talks=False,
+        )
+        try:
+            with httpx.Client(transport=loopback_transport(), trust_env=False) as probe:
+                program.wait_until(
+                    lambda: _is_ready(probe, f"{self.url}/_ministack/ready"), seconds=START_SECONDS
+                )
+        except BaseException:
+            program.stop()
+            raise
+        return program
+
+    @property
+    def aws_environment(self) -> Mapping[str, str]:
+        """The variables that point an SDK, the SAM CLI or a function at this account."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.url,
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this account, which knows nothing of the machine's own AWS configuration."""
+        session = boto3.session.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+        )
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, proxies={})
+        make: Any = session.client
+        return make(service, endpoint_url=self.url, config=config)
+
+    def redirect_uri(self, domain: str | None = None) -> str:
+        """The redirect URI that a pool with this domain prefix will have, to be registered before it exists."""
+        return f"{self._base_url(domain)}/oauth2/idpresponse"
+
+    def _base_url(self, domain: str | None) -> str:
+        return f"https://{domain}.auth.{REGION}.amazoncognito.com" if domain else self.url
+
+    def create_federated_pool(
+        self,
+        provider: OidcIdentityProvider,
+        *,
+        domain: str | None = None,
+        app_callback: str = "http://localhost:9/app/callback",
+    ) -> FederatedPool:
+        """A user pool that signs in at `provider`, by issuer or with manual endpoints, and an app client for it.
+
+        With `domain` the pool has an amazoncognito.com address, as in AWS, which only a browser made with its
+        `origins` can reach. Without, it is at the emulator's own address, for a real browser.
+        """
+        cognito = self.client("cognito-idp")
+        pool_id: str = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+        details = {
+            "client_id": provider.client_id,
+            "client_secret": provider.client_secret,
+            "authorize_scopes": provider.authorize_scopes,
+            "attributes_request_method": provider.attributes_request_method,
+            "oidc_issuer": provider.oidc_issuer,
+        }
+        if provider.endpoints:
+            endpoints = provider.endpoints
+            details |= {
+                "authorize_url": endpoints.authorize_url,
+                "token_url": endpoints.token_url,
+                "attributes_url": endpoints.attributes_url,
+                "jwks_uri": endpoints.jwks_uri,
+            }
+        cognito.create_identity_provider(
+            UserPoolId=pool_id,
+            ProviderName=provider.name,
+            ProviderType="OIDC",
+            ProviderDetails=details,
+            AttributeMapping={**provider.attribute_mapping, "username": "sub"},
+        )
+        if domain:
+            cognito.create_user_pool_domain(Domain=domain, UserPoolId=pool_id)
+        app = cognito.create_user_pool_client(
+            UserPoolId=pool_id,
+            ClientName="app",
+            GenerateSecret=True,
+            AllowedOAuthFlows=["code"],
+            AllowedOAuthFlowsUserPoolClient=True,
+            AllowedOAuthScopes=["openid", "email", "profile"],
+            CallbackURLs=[app_callback],
+            SupportedIdentityProviders=[provider.name],
+        )["UserPoolClient"]
+        return FederatedPool(
+            pool_id=pool_id,
+            provider=provider,
+            app_client_id=app["ClientId"],
+            app_client_secret=app["ClientSecret"],
+            app_callback=app_callback,
+            base_url=self._base_url(domain),
+            local_url=self.url,
+        )
+
+    def log(self) -> str:
+        """What the emulator has logged, the functions' own logs included."""
+        return self._program.log()
+
+
+def _is_ready(probe: httpx.Client, url: str) -> bool:
+    try:
+        return probe.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
