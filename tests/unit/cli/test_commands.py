@@ -30,7 +30,7 @@ def test_without_a_command_it_says_how_it_is_called(capsys):
 def test_a_new_secret_comes_with_the_hash_that_the_bridge_keeps(capsys):
     assert main(["secrets", "new"]) == 0
     printed = capsys.readouterr().out
-    secret = re.search(r"client_secret.*: +(\S+)", printed).group(1)
+    (secret,) = re.findall(r"client_secret.*: +(\S+)", printed)
     assert len(secret) == 43
     assert secret_hash(secret) in printed
 
