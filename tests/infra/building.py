@@ -76,7 +76,7 @@ def run_sam(*arguments: str, **environment: str) -> str:
 
 
 def bare_environment() -> dict[str, str]:
-    """Return the environment without what tests, AWS profiles or virtual environments put into it."""
+    """Return the environment without what tests, AWS profiles and virtual environments put into it."""
     unwanted = ("AWS_", "FEDBRIDGE_", "POWERTOOLS_", "PYTHON", "PYTEST_", "COV_", "VIRTUAL_ENV")
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 

@@ -221,7 +221,7 @@ def make(target, *arguments, makefile="shared/Makefile", folder=ROOT / "shared")
 
 
 def test_a_machine_without_lambdas_python_is_told_so(tmp_path):
-    done = make("FrontChannel", "PYTHON=", f"ARTIFACTS_DIR={tmp_path}")
+    done = make("FrontChannel", "LAMBDA_PYTHON=", f"ARTIFACTS_DIR={tmp_path}")
     assert done.returncode != 0
     assert "needs Python 3.13" in done.stderr
     assert "FEDBRIDGE_PYTHON" in done.stderr
@@ -237,6 +237,19 @@ def test_another_python_than_lambdas_is_refused(tmp_path):
     assert done.returncode != 0
     assert f"{other} is not Python 3.13" in done.stderr
     assert not artifacts.exists()
+
+
+def test_what_another_make_was_told_is_not_obeyed(tmp_path, monkeypatch, lambda_python):
+    monkeypatch.setenv("MAKEFLAGS", "-- PYTHON=/nowhere/python3.11 VENV=.venv-3.11")
+    monkeypatch.setenv("MAKELEVEL", "1")
+    done = make(
+        "FrontChannel",
+        f"FEDBRIDGE_PYTHON={lambda_python}",
+        f"ARTIFACTS_DIR={tmp_path}",
+        folder=ROOT / "functions" / "front_channel",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "app.py").exists()
 
 
 def test_a_layer_of_no_architecture_is_refused(tmp_path, lambda_python):

@@ -476,17 +476,27 @@ def test_alarms_notify_the_topic_if_there_is_one(template):
         assert Template({"AlarmTopicArn": topic}).properties(name)["AlarmActions"] == [topic]
 
 
-def test_the_alarm_on_faults_counts_what_the_functions_emit(template):
-    environment = template.properties("FrontChannel")["Environment"]["Variables"]
-    counted = [
-        query["MetricStat"]["Metric"]
-        for query in template.properties("FaultsAlarm")["Metrics"]
-        if "MetricStat" in query
+def alarm_of(template, metric_filter):
+    """Return the alarm that watches what a metric filter counts."""
+    (metric,) = template.properties(metric_filter)["MetricTransformations"]
+    (name,) = [
+        name
+        for name, alarm in template.resources("AWS::CloudWatch::Alarm").items()
+        if (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
+        == (metric["MetricNamespace"], metric["MetricName"])
     ]
-    assert {metric["Namespace"] for metric in counted} == {environment["POWERTOOLS_METRICS_NAMESPACE"]}
-    emitted = {EVENTS["internal_error"].metric, EVENTS["configuration_error"].metric}
-    assert {(metric["Dimensions"][0]["Value"], metric["MetricName"]) for metric in counted} == {
-        (service, metric) for service in ("front_channel", "back_channel") for metric in emitted
+    return name
+
+
+@pytest.mark.parametrize("function", ["FrontChannel", "BackChannel"])
+def test_an_alarm_counts_what_the_functions_log_as_errors(template, function):
+    properties = template.properties(f"{function}Faults")
+    assert properties["LogGroupName"] == f"{function}Log"
+    assert properties["FilterPattern"] == '{ $.level = "ERROR" }'
+    assert alarm_of(template, f"{function}Faults") == "FaultsAlarm"
+    assert {name for name, event in EVENTS.items() if event.level == "ERROR"} == {
+        "internal_error",
+        "configuration_error",
     }
 
 
@@ -498,9 +508,7 @@ def test_the_alarm_on_broken_sign_ins_reads_what_the_front_channel_logs(template
     assert fields <= EVENTS[event].fields
     assert EVENTS[event].level == "WARNING"
     assert "ERROR" not in template.raw["Parameters"]["LogLevel"]["AllowedValues"]
-    (metric,) = properties["MetricTransformations"]
-    alarm = template.properties("BrokenSignInsAlarm")
-    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+    assert alarm_of(template, "BrokenSignIns") == "BrokenSignInsAlarm"
 
 
 # --- the layer ----------------------------------------------------------------------------------------------------
