@@ -4,6 +4,7 @@ The client under test keeps its own HTTP stack, so that a lost answer is a lost 
 time, as DynamoDB carries out the writes of one item.
 """
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,13 +66,13 @@ def lose_request(environ: "WSGIEnvironment", _: "StartResponse", __: CarryOut) -
 
 
 class DynamoDBServer:
-    """What a test sees of the server. `requests` is the journal: (operation, parameters)."""
+    """What a test sees of the server. `requests` is the journal, (operation, parameters); `table` the newest one."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, Mapping[str, Any]]] = []
-        self.connections: set[int] = set()
         self.stopping = threading.Event()
         self.url = ""
+        self.table = ""
         self._faults: list[Fault | None] = []
         self._permanent: Fault | None = None
         self._gathering: threading.Barrier | None = None
@@ -95,7 +96,7 @@ class DynamoDBServer:
         )
         client.close()
         self.requests.clear()
-        self.connections.clear()
+        self.table = name
         return name
 
     def fail(self, *faults: Fault | None) -> None:
@@ -136,14 +137,11 @@ class DynamoDBServer:
         return fault(environ, start_response, carry_out) if fault else carry_out()
 
     def _note(self, environ: "WSGIEnvironment") -> Fault | None:
-        import io
-
         body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         environ["wsgi.input"] = io.BytesIO(body)
         _, _, operation = environ["HTTP_X_AMZ_TARGET"].partition(".")
         with self._journal_lock:
             self.requests.append((operation, json.loads(body)))
-            self.connections.add(environ["werkzeug.socket"].getpeername()[1])
             return self._faults.pop(0) if self._faults else self._permanent
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 _OPENING_TIMEOUT = 5.0
+_OPENING_PAUSE = 0.02
+"""Seconds, both."""
 
 _TABLE = """
 CREATE TABLE transactions (
@@ -145,15 +148,29 @@ class SqliteTransactionStore:
             self._connection.execute(f"PRAGMA busy_timeout = {int(deadline.remaining() * 1000)}")
             yield self._connection
         except sqlite3.Error as error:
-            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            raise StoreUnavailable(reason="store_busy" if busy else None) from error
+            raise StoreUnavailable(reason="store_busy" if _busy(error) else None) from error
         finally:
             self._lock.release()
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # Before SQLite does: it would make the file with the umask's mode. Its journals inherit the mode.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if not path.exists():
+        with suppress(FileExistsError):
+            # Before SQLite does: it would make the file with the umask's mode. Its journals inherit the mode. An
+            # existing file is left alone, because closing it would drop the locks that SQLite holds in this process.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    give_up_at = time.monotonic() + _OPENING_TIMEOUT
+    while True:
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError as error:
+            # To turn the write-ahead log on, and to remove it at the end, takes locks that SQLite does not wait for.
+            if not _busy(error) or time.monotonic() > give_up_at:
+                raise
+        time.sleep(_OPENING_PAUSE)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_OPENING_TIMEOUT, isolation_level=None, check_same_thread=False
     )
@@ -186,3 +203,8 @@ def _find(connection: sqlite3.Connection, transaction_id: str) -> Transaction | 
         return None
     values = dict(zip(_COLUMNS, row, strict=True))
     return Transaction(**{**values, "phase": Phase(values["phase"])})
+
+
+def _busy(error: sqlite3.Error) -> bool:
+    """Tell whether somebody else held the file; the extended codes carry the reason in their upper bits."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
