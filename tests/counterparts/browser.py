@@ -1,4 +1,4 @@
-"""What a person with a browser does: follow redirects, fill the form that asks for a name, submit what submits itself.
+"""What a person with a browser does: follow redirects, sign in and consent, and wait where a page says so.
 
 `new_browser` is an `httpx.Client` that keeps `Secure` cookies over plain http on loopback, as Chromium does there.
 Cookies belong to hosts, not to ports: run the bridge on `localhost` and the IdP on `127.0.0.1`.
@@ -6,17 +6,28 @@ Cookies belong to hosts, not to ports: run the bridge on `localhost` and the IdP
 
 from __future__ import annotations
 
+import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode, urljoin
 
 import httpx
 
-MOST_STEPS = 30
+MOST_STEPS = 40
 """Cognito allows 20 redirects between itself and the IdP; a sign-in with pages on top stays below this."""
+
+
+LONGEST_REFRESH = 3.0
+"""Seconds to wait at most before a page that refreshes itself is asked for again."""
+_REFRESH = re.compile(
+    r"""<meta\s+http-equiv=["']?refresh["']?\s+content=["'](?P<seconds>[\d.]+)(?:\s*;\s*url=(?P<url>[^"']*))?["']""",
+    re.IGNORECASE,
+)
 
 
 class TripError(Exception):
@@ -25,6 +36,8 @@ class TripError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
+    """A form of a page: `action` is absolute, `fields` are its inputs with the values that they start with."""
+
     method: str
     action: str
     fields: Mapping[str, str]
@@ -146,6 +159,9 @@ def _fill_in(page: httpx.Response, user: str, password: str) -> Form | None:
 def _next_request(client: httpx.Client, page: httpx.Response, user: str, password: str) -> httpx.Request:
     if location := page.headers.get("location"):
         return client.build_request("GET", urljoin(str(page.url), location))
+    if refresh := _REFRESH.search(page.text):
+        time.sleep(min(float(refresh["seconds"]), LONGEST_REFRESH))
+        return client.build_request("GET", urljoin(str(page.url), unescape(refresh["url"] or "")))
     form = _fill_in(page, user, password)
     if form is None or page.status_code == 401:
         raise TripError(f"no way on from {page.url} (status {page.status_code}): {page.text[:1_000]}")

@@ -34,7 +34,7 @@ class AssertionRules:
     """Which client assertions the provider takes from a client.
 
     `audience`: `issuer`, `token_endpoint`, `called_endpoint` or a literal, any of them; the claim is always one string.
-    `max_lifetime` in seconds from now. `required_claims` beyond `iss`, `sub`, `aud`, `exp` and `jti`.
+    `max_lifetime` in seconds from now. `require_kid` is for asymmetric ones. `required_claims` beyond `iss`, `sub`, `aud`, `exp` and `jti`.
     """
 
     audience: Sequence[str] = ("issuer",)

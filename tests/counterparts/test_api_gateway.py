@@ -14,14 +14,12 @@ import httpx
 import pytest
 import trustme
 
-from tests.counterparts.api_gateway import (
-    ApiGateway,
+from tests.counterparts.api_gateway import ApiGateway, LambdaContext, in_process
+from tests.counterparts.api_gateway_events import (
     HttpRequest,
-    LambdaContext,
     Match,
     http_api_event,
     http_api_response,
-    in_process,
     match_route,
     rest_api_event,
     rest_api_response,

@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.counterparts.browser import TripError, new_browser
 from tests.counterparts.cognito_configuration import Endpoints, OidcIdentityProvider
 from tests.counterparts.faults import AuthorizationError, Fault, IdTokenTampering
+from tests.counterparts.federated_pool import FederatedPool, PoolError
 from tests.counterparts.ministack import (
     ACCOUNT,
     REGION,
-    FederatedPool,
     MiniStack,
-    PoolError,
     ministack_or_skip_reason,
 )
 from tests.counterparts.oidc_provider import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import ssl
 import time
 import uuid
@@ -19,6 +20,7 @@ import trustme
 from joserfc import jwk, jws, jwt
 from joserfc.errors import JoseError
 
+from tests.counterparts.api_gateway import ApiGateway
 from tests.counterparts.browser import TripError, forms_of, new_browser
 from tests.counterparts.faults import ANSWERS, AuthorizationError, Fault, IdTokenTampering
 from tests.counterparts.oidc_provider import (
@@ -237,6 +239,21 @@ def test_header_of_the_assertion(op: OidcProvider, browser: httpx.Client) -> Non
     assert redeem_jwt(op, code, assertion(op, header=typed, nbf=int(time.time()))).status_code == 200
 
 
+def test_keys_may_be_fetched_from_the_client(op: OidcProvider, browser: httpx.Client) -> None:
+    fetched = []
+
+    def jwks(event: dict[str, Any]) -> dict[str, Any]:
+        fetched.append(event["rawPath"])
+        body = json.dumps({"keys": [KEY.as_dict(private=False)]})
+        return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": body}
+
+    with ApiGateway({"GET /{connection}/client-jwks.json": jwks}) as bridge:
+        op.set_clients(replace(JWT_CLIENT, jwks=None, jwks_uri=f"{bridge.url}/bank/client-jwks.json"))
+        assert redeem_jwt(op, new_code(op, browser), assertion(op)).status_code == 200
+        refused(redeem_jwt(op, new_code(op, browser), assertion(op, key=STRANGERS_KEY)))
+    assert set(fetched) == {"/bank/client-jwks.json"}
+
+
 def test_client_secret_basic_is_form_encoded_and_in_the_header_only(
     op: OidcProvider, browser: httpx.Client
 ) -> None:
@@ -264,7 +281,6 @@ def test_client_secret_post_is_in_the_body_only(op: OidcProvider, browser: httpx
 def test_client_secret_jwt_is_keyed_with_the_secret(op: OidcProvider, browser: httpx.Client) -> None:
     code = new_code(op, browser, "hmac")
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    op.add_client(replace(CLIENTS[4], assertion=AssertionRules(require_kid=False)))
 
     def answer(secret: str) -> httpx.Response:
         signed = assertion(

@@ -22,7 +22,8 @@ export function assertStrictly(rules, claims, header) {
   if (typeof claims.aud !== 'string') throw new InvalidClientAuth('aud must be one string');
   const lifetime = claims.exp - Math.floor(Date.now() / 1000);
   if (lifetime > rules.max_lifetime) throw new InvalidClientAuth(`exp is ${lifetime} s ahead`);
-  if (rules.require_kid && !header.kid) throw new InvalidClientAuth('kid is missing');
+  const isSymmetric = header.alg.startsWith('HS'); // there is one key only, the secret
+  if (rules.require_kid && !isSymmetric && !header.kid) throw new InvalidClientAuth('kid is missing');
   if (rules.typ && header.typ !== rules.typ) throw new InvalidClientAuth(`typ must be ${rules.typ}`);
   for (const name of rules.required_claims) {
     if (claims[name] === undefined) throw new InvalidClientAuth(`${name} is missing`);
