@@ -108,6 +108,9 @@ class Breakers:
         self._lock = threading.Lock()
         self._breakers: dict[Hashable, _Breaker] = {}
 
+    def __len__(self) -> int:
+        return len(self._breakers)
+
     def check(self, key: Hashable) -> None:
         """Return if a call may be made; raises UpstreamError `upstream_circuit_open`."""
         with self._lock:
@@ -123,7 +126,7 @@ class Breakers:
         """Count an outage."""
         with self._lock:
             if len(self._breakers) >= MAX_BREAKERS and key not in self._breakers:
-                self._breakers.clear()
+                del self._breakers[next(iter(self._breakers))]
             breaker = self._breakers.setdefault(key, _Breaker())
             breaker.failures += 1
             breaker.retry_at = self._clock() + BREAKER_PAUSE

@@ -71,7 +71,7 @@ def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Ex
         algorithm=header["alg"],
         deadline=context.deadline,
     )
-    claims = verify_signature(token, header["alg"], key)
+    claims = _object(verify_signature(token, header["alg"], key))
     now = context.clock()
     skew = context.connection.id_token.clock_skew
     _check_issuer_and_audience(context.connection, claims)
@@ -102,7 +102,7 @@ def read_header(connection: Connection, token: str) -> dict[str, Any]:
         raise UpstreamError("id_token_encrypted")
     if len(segments) != 3 or len(token) > MAX_TOKEN or len(segments[0]) > MAX_HEADER:
         raise UpstreamError("id_token_malformed")
-    header = _decode(segments[0])
+    header = _object(_octets(segments[0]))
     if header.get("alg") not in algorithms:
         raise UpstreamError("id_token_algorithm_refused")
     if header.keys() & {"crit", "b64", "cty"}:
@@ -115,8 +115,8 @@ def read_header(connection: Connection, token: str) -> dict[str, Any]:
     return header
 
 
-def verify_signature(token: str, algorithm: str, key: VerificationKey) -> dict[str, Any]:
-    """Return the claims of a token that this key signed with this algorithm; raises UpstreamError."""
+def verify_signature(token: str, algorithm: str, key: VerificationKey) -> bytes:
+    """Return the payload of a token that this key signed with this algorithm; raises UpstreamError."""
     for segment in token.split(".")[1:]:
         _octets(segment)
     registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
@@ -124,18 +124,14 @@ def verify_signature(token: str, algorithm: str, key: VerificationKey) -> dict[s
     registry.max_payload_length = MAX_TOKEN
     registry.max_signature_length = MAX_TOKEN
     try:
-        verified = jws.deserialize_compact(token, key.key, registry=registry)
+        return jws.deserialize_compact(token, key.key, registry=registry).payload
     except Exception as failure:  # A hostile token raises more than JoseError, and all of it means no.
         raise UpstreamError("id_token_signature_invalid") from failure
-    try:
-        return decode_object(verified.payload)
-    except InvalidJson:
-        raise UpstreamError("id_token_malformed") from None
 
 
-def _decode(segment: str) -> dict[str, Any]:
+def _object(octets: bytes) -> dict[str, Any]:
     try:
-        return decode_object(_octets(segment))
+        return decode_object(octets)
     except InvalidJson:
         raise UpstreamError("id_token_malformed") from None
 
@@ -215,7 +211,7 @@ def _check_hashes(algorithm: str, claims: Mapping[str, Any], expected: Expected)
 
 def left_half_hash(algorithm: str, value: str) -> str:
     """Return base64url of the left half of the hash that belongs to the JWS algorithm (Core §3.1.3.6)."""
-    digest = hashlib.new(f"sha{algorithm[2:]}", value.encode("ascii")).digest()
+    digest = hashlib.new(f"sha{algorithm[2:]}", value.encode("utf-8")).digest()
     return b64url(digest[: len(digest) // 2])
 
 

@@ -193,7 +193,7 @@ def _import(member: Any) -> VerificationKey | None:
 def _may_verify(member: Mapping[str, Any]) -> bool:
     operations = member.get("key_ops", ["verify"])
     return (
-        member.get("kty") in {"RSA", "EC"}
+        member.get("kty") in ("RSA", "EC")  # A set would stumble over a list.
         and not _PRIVATE & member.keys()
         and member.get("use", "sig") == "sig"
         and isinstance(operations, list)
