@@ -55,8 +55,7 @@ class TestDynamoDB(TransactionStoreSuite):
 
     @contextmanager
     def open_store(self, folder: Path) -> Iterator[TransactionStore]:
-        with closing(self.server.client()) as client:
-            yield DynamoDBTransactionStore(client, self.server.create_table("id"))
+        yield DynamoDBTransactionStore(self.server.client, self.server.create_table("id"))
 
     def all_at_once(self, parties: int) -> AbstractContextManager[None]:
         return self.server.gathering(parties)

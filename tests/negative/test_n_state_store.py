@@ -74,9 +74,8 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def store(server: DynamoDBServer, pauses: list[float]) -> Iterator[DynamoDBTransactionStore]:
-    with closing(server.client()) as client:
-        yield DynamoDBTransactionStore(client, server.create_table("id"), sleep=pauses.append)
+def store(server: DynamoDBServer, pauses: list[float]) -> DynamoDBTransactionStore:
+    return DynamoDBTransactionStore(server.client, server.create_table("id"), sleep=pauses.append)
 
 
 @pytest.fixture
@@ -127,19 +126,16 @@ def test_129_always_throttled_gives_up_and_changes_nothing(
     assert sum(pauses) < 5
 
 
-def test_129_throttling_ends_with_the_deadline(
-    server: DynamoDBServer, store: DynamoDBTransactionStore
-) -> None:
+def test_129_throttling_ends_with_the_deadline(server: DynamoDBServer) -> None:
     now = 0.0
 
     def sleep(seconds: float) -> None:
         nonlocal now
         now += seconds
 
-    with closing(server.client()) as client:
-        hurried = DynamoDBTransactionStore(client, "irrelevant", sleep=sleep)
-        with server.failing(refuse("ThrottlingException")), pytest.raises(StoreUnavailable) as failure:
-            hurried.read("id", Deadline(at=0.01, monotonic=lambda: now))
+    hurried = DynamoDBTransactionStore(server.client, "irrelevant", sleep=sleep)
+    with server.failing(refuse("ThrottlingException")), pytest.raises(StoreUnavailable) as failure:
+        hurried.read("id", Deadline(at=0.01, monotonic=lambda: now))
     assert failure.value.reason == "store_throttled"
     assert now < 0.01
 
@@ -321,8 +317,8 @@ def test_132_a_refusal_of_the_service_is_unavailable_with_its_own_reason(
 
 @pytest.mark.parametrize("name", CALLS)
 def test_132_a_table_that_is_missing_is_unavailable(server: DynamoDBServer, name: str) -> None:
-    with closing(server.client()) as client, pytest.raises(StoreUnavailable) as failure:
-        CALLS[name][1](DynamoDBTransactionStore(client, "no-such-table"))
+    with pytest.raises(StoreUnavailable) as failure:
+        CALLS[name][1](DynamoDBTransactionStore(server.client, "no-such-table"))
     assert failure.value.reason == "store_missing"
 
 
@@ -345,7 +341,7 @@ def test_132_without_credentials_nothing_is_sent(server: DynamoDBServer) -> None
     def no_credentials(**_: object) -> None:
         raise NoCredentialsError
 
-    with closing(server.client()) as client:
+    with closing(sdk_client("dynamodb", endpoint_url=server.url)) as client:
         client.meta.events.register("before-sign.dynamodb", no_credentials)
         server.requests.clear()
         with pytest.raises(StoreUnavailable) as failure:
@@ -431,18 +427,16 @@ def overwrite(server: DynamoDBServer, name: str, value: dict[str, Any] | None) -
     change: dict[str, Any] = {"UpdateExpression": "REMOVE #a"}
     if value is not None:
         change = {"UpdateExpression": "SET #a = :a", "ExpressionAttributeValues": {":a": value}}
-    with closing(server.client()) as client:
-        client.update_item(
-            TableName=server.table,
-            Key={"id": {"S": PENDING.id}},
-            ExpressionAttributeNames={"#a": name},
-            **change,
-        )
+    server.client.update_item(
+        TableName=server.table,
+        Key={"id": {"S": PENDING.id}},
+        ExpressionAttributeNames={"#a": name},
+        **change,
+    )
 
 
 def raw(server: DynamoDBServer) -> dict[str, Any]:
-    with closing(server.client()) as client:
-        return dict(client.get_item(TableName=server.table, Key={"id": {"S": PENDING.id}})["Item"])
+    return dict(server.client.get_item(TableName=server.table, Key={"id": {"S": PENDING.id}})["Item"])
 
 
 @pytest.mark.parametrize("name", ["claim", "authorize", "fail", "redeem"])

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -80,24 +81,22 @@ class DynamoDBServer:
         self._one_at_a_time = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
 
+    @cached_property
     def client(self) -> "DynamoDBClient":
-        """Return a new client of the product's own kind."""
+        """A client of the product's own kind, for all tests of this server."""
         return sdk_client("dynamodb", endpoint_url=self.url)
 
     def create_table(self, key: str) -> str:
         """Return the name of a new table with this partition key."""
-        name = f"table-{uuid4()}"
-        client = self.client()
-        client.create_table(
-            TableName=name,
+        self.table = f"table-{uuid4()}"
+        self.client.create_table(
+            TableName=self.table,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         )
-        client.close()
         self.requests.clear()
-        self.table = name
-        return name
+        return self.table
 
     def fail(self, *faults: Fault | None) -> None:
         """Meet the next requests with these, one each; None lets one pass."""
@@ -158,6 +157,7 @@ def running_dynamodb() -> Iterator[DynamoDBServer]:
             for name, value in CREDENTIALS.items():
                 environment.setenv(name, value)
             yield service
+            service.client.close()
     finally:
         service.stopping.set()
         server.shutdown()
