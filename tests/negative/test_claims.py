@@ -10,7 +10,7 @@ from fedbridge.claims.mapping import MappingResult, to_identity
 from fedbridge.claims.names import is_protected
 from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import ClaimRule
-from tests.unit.claims.connections import connection
+from tests.unit.claims.connections import connection, unhurried
 
 
 def signed_in(
@@ -172,6 +172,7 @@ ISSUERS = st.sampled_from(
 SUBJECTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80)
 
 
+@unhurried
 @given(st.tuples(NAMES, ISSUERS, SUBJECTS), st.tuples(NAMES, ISSUERS, SUBJECTS))
 def test_142_distinct_people_have_distinct_subjects(one, other):
     subjects = [

@@ -115,6 +115,7 @@ def test_149_missing(tmp_path, path, name):
         ("display_name", " "),
         ("subject_namespace", ""),
         ("endpoint_hosts", [""]),
+        ("id_token__trusted_audiences", [""]),
         ("verified_email_domains", [""]),
         ("claims__email", ""),
         ("claims__email", {"constant": ""}),
@@ -125,6 +126,17 @@ def test_149_missing(tmp_path, path, name):
 def test_149_empty(tmp_path, path, empty):
     name = path.split("__")
     assert one_problem(tmp_path, changed(**{path: empty})).startswith(name[0])
+
+
+def test_149_no_method_for_manual_endpoints(tmp_path):
+    endpoints = {
+        "authorization_endpoint": "https://login.acme.example/authorize",
+        "token_endpoint": "https://login.acme.example/token",
+        "jwks_uri": "https://login.acme.example/jwks",
+        "token_endpoint_auth_methods_supported": [],
+    }
+    problem = one_problem(tmp_path, changed(endpoints=endpoints))
+    assert problem == "endpoints.token_endpoint_auth_methods_supported: must not be empty"
 
 
 def test_149_duplicate_key(tmp_path):

@@ -148,7 +148,8 @@ def _manual_methods(connection: Connection) -> Iterator[Problem]:
     usable = {"private_key_jwt"} if authentication.key else set()
     if authentication.secret:
         usable |= {"client_secret_basic", "client_secret_post", "client_secret_jwt"}
-    if usable and not usable & set(connection.endpoints.token_endpoint_auth_methods_supported):
+    named = set(connection.endpoints.token_endpoint_auth_methods_supported)
+    if usable and named and not usable & named:
         yield Problem(
             "endpoints.token_endpoint_auth_methods_supported",
             f"names no method that the key or the secret can serve ({', '.join(sorted(usable))})",

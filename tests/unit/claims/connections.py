@@ -1,6 +1,11 @@
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from fedbridge.model.connection import Connection, RelyingParty
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes says nothing on a busy machine."""
 
 POOL = RelyingParty(
     client_id="pool",

@@ -9,7 +9,7 @@ from fedbridge.claims.names import PROTECTED, is_protected
 from fedbridge.claims.normalize import LIMIT, flattened_size
 from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import ClaimRule, Connection
-from tests.unit.claims.connections import connection
+from tests.unit.claims.connections import connection, unhurried
 from tests.unit.claims.test_normalize import JSON
 
 ID_TOKEN = {"iss": "https://idp.example", "sub": "ada", "aud": "bridge", "exp": 1, "iat": 0, "nonce": "n"}
@@ -343,6 +343,7 @@ DOCUMENTS = st.dictionaries(
 )
 
 
+@unhurried
 @given(
     DOCUMENTS,
     st.none() | DOCUMENTS,

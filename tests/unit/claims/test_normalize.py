@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fedbridge.claims.normalize import LIMIT, Unusable, flattened_size, normalize
 from fedbridge.model.connection import ClaimRule
+from tests.unit.claims.connections import unhurried
 
 AUTO = ClaimRule(value="x")
 STRING = ClaimRule(value="x", type="string")
@@ -162,6 +163,7 @@ def test_deep_values_are_unusable():
         normalize(value, STRING)
 
 
+@unhurried
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=5))
 def test_the_flattened_size_is_that_of_form_encoding(items):
     written = "[" + ",".join(urllib.parse.quote_plus(i, safe=".-*_").replace("~", "%7E") for i in items) + "]"
@@ -180,6 +182,7 @@ JSON = st.recursive(
 )
 
 
+@unhurried
 @given(JSON, st.sampled_from([AUTO, STRING, BOOLEAN, LIST, JOINED]))
 def test_any_json_becomes_what_cognito_takes_or_is_unusable(value, rule):
     try:
@@ -198,11 +201,13 @@ def test_any_json_becomes_what_cognito_takes_or_is_unusable(value, rule):
     json.dumps(result).encode()
 
 
+@unhurried
 @given(st.integers() | st.integers(min_value=10**300, max_value=10**600))
 def test_whole_numbers_are_exact(number):
     assert int(str(normalize(number, AUTO))) == number
 
 
+@unhurried
 @given(st.lists(st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20), max_size=20))
 def test_a_joined_list_splits_into_the_same_items(items):
     try:

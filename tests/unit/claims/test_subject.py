@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fedbridge.claims.subject import hashed_subject, to_subject
 from fedbridge.errors import UpstreamError
-from tests.unit.claims.connections import connection
+from tests.unit.claims.connections import connection, unhurried
 
 ISSUER = "https://idp.example"
 
@@ -34,11 +34,13 @@ def test_a_namespace_stands_for_the_connections_name():
 PART = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
+@unhurried
 @given(st.tuples(PART, PART, PART), st.tuples(PART, PART, PART))
 def test_hashing_is_injective(one, other):
     assert (hashed_subject(*one) == hashed_subject(*other)) is (one == other)
 
 
+@unhurried
 @given(st.text(st.characters(codec="utf-8"), min_size=2, max_size=30), st.data())
 def test_moving_a_boundary_changes_the_subject(text, data):
     first, second = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
@@ -79,6 +81,7 @@ def test_hashing_needs_text(subject):
     assert refused.value.reason == "subject_not_representable"
 
 
+@unhurried
 @given(st.text(max_size=100), st.text(max_size=100), st.booleans())
 def test_raw_subjects_never_collide_in_cognito(one, other, case_sensitive):
     raw = connection(subject="raw", case_sensitive_pool=case_sensitive)

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from fedbridge.configuration.file import load
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import Connection
@@ -24,6 +26,9 @@ GOOD: dict[str, Any] = {
 }
 
 REMOVED = object()
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes says nothing on a busy machine."""
 
 
 def changed(body: dict[str, Any] | None = None, /, **changes: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from fedbridge.model.connection import (
     RelyingParty,
     UserinfoPolicy,
 )
+from tests.unit.configuration.files import unhurried
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -47,11 +48,13 @@ CONNECTIONS = st.builds(
 )
 
 
+@unhurried
 @given(CONNECTIONS)
 def test_a_connection_survives_publishing(connection):
     assert decode(encode(connection)) == connection
 
 
+@unhurried
 @given(CONNECTIONS)
 def test_the_version_names_everything_but_itself(connection):
     version = version_of(connection)
@@ -140,12 +143,14 @@ def test_what_is_no_document_is_refused(document):
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXT,
     lambda values: (
-        st.lists(values)
-        | st.dictionaries(st.sampled_from([field.name for field in fields(Connection)]), values)
+        st.lists(values, max_size=3)
+        | st.dictionaries(st.sampled_from([field.name for field in fields(Connection)]), values, max_size=3)
     ),
+    max_leaves=12,
 )
 
 
+@unhurried
 @given(JSON | st.fixed_dictionaries(dict.fromkeys(MINIMAL, JSON)))
 def test_any_json_is_a_connection_or_refused(value):
     try:

@@ -1,11 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fedbridge.configuration import version_of
 from fedbridge.configuration.file import load
+from fedbridge.configuration.rules import problems_between
 from fedbridge.configuration.schema import schema
 from fedbridge.configuration.strict_yaml import read_yaml
+from fedbridge.configuration.structure import Problem
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import ClientAuthentication, Connection, RelyingParty
 from tests.unit.configuration.files import changed, loaded, problems, write
@@ -118,7 +121,7 @@ other: 1
         (b"connections: {? [a] : b}", "line 1: found unhashable key"),
         (b"\xff\xfe", "must be UTF-8"),
         (b"connections: \x00", "is not YAML"),
-        (b"[" * 5000, "is not YAML"),
+        (b"[" * 1000, "is not YAML"),
     ],
     ids=["empty", "null", "list", "none", "cut", "two", "tag", "key", "encoding", "control", "deep"],
 )
@@ -207,3 +210,26 @@ def test_private_hosts_are_allowed_by_name_and_port(tmp_path):
 
 def test_a_file_is_read_by_its_path_as_text(tmp_path):
     assert load(str(write(tmp_path, {"acme": changed()}))).keys() == {"acme"}
+
+
+def test_keys_are_strings(tmp_path):
+    path = tmp_path / "connections.yaml"
+    path.write_text("connections:\n  acme:\n    7: x\n    authorization: {parameters: {1: a}}\n", "utf-8")
+    found = problems(tmp_path, path)
+    assert "acme: authorization.parameters.1: the key must be a string: put it into quotes" in found
+    assert "acme: 7: is not known" in found
+
+
+def test_keys_are_compared_by_thumbprint_where_they_are_known(tmp_path):
+    connection = loaded(tmp_path, changed())
+    jwks = ({"kid": "thumbprint-1"}, {"kid": "thumbprint-2"})
+    other = replace(connection, client_id="other", relying_parties=(), client_jwks=jwks[1:])
+    found = problems_between(
+        {
+            "acme": replace(connection, client_jwks=jwks),
+            "beta": replace(other, client_authentication=ClientAuthentication()),
+        }
+    )
+    assert found == [
+        ("beta", Problem("client_jwks[0]", "is the same public key as in acme: connections share none"))
+    ]
