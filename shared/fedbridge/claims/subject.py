@@ -27,8 +27,8 @@ def to_subject(connection: Connection, issuer: str, subject: str) -> str:
     """
     if not subject:
         raise _not_representable()
-    if connection.subject == "hashed" and connection.tokens == "reissue":
-        return hashed_subject(connection.subject_namespace or connection.name, issuer, subject)
+    if (namespace := _namespace(connection)) is not None:
+        return hashed_subject(namespace, issuer, subject)
     if len(subject) > MAX_RAW or not _PRINTABLE.fullmatch(subject):
         raise _not_representable()
     if subject != subject.casefold() and not connection.case_sensitive_pool:
@@ -51,6 +51,21 @@ def hashed_subject(namespace: str, issuer: str, subject: str) -> str:
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
     return digest.hexdigest()
+
+
+def keeps_subjects(before: Connection, after: Connection) -> bool:
+    """Return whether both give a person the same subject, so that publishing `after` turns nobody into someone else.
+
+    Where subjects stay raw, another issuer counts as a change: its subjects are other people's.
+    """
+    return before.issuer == after.issuer and _namespace(before) == _namespace(after)
+
+
+def _namespace(connection: Connection) -> str | None:
+    """The namespace of hashed subjects, None where they stay raw."""
+    if connection.subject == "raw" or connection.tokens == "relay":
+        return None
+    return connection.subject_namespace or connection.name
 
 
 def _not_representable() -> UpstreamError:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedbridge.claims.subject import hashed_subject, to_subject
+from fedbridge.claims.subject import hashed_subject, keeps_subjects, to_subject
 from fedbridge.errors import UpstreamError
 from tests.unit.claims.connections import connection, unhurried
 
@@ -93,3 +93,24 @@ def test_raw_subjects_never_collide_in_cognito(one, other, case_sensitive):
             return
         names.append(name if case_sensitive else name.lower())
     assert (names[0] == names[1]) is (one == other)
+
+
+@pytest.mark.parametrize(
+    "before, after, kept",
+    [
+        ({}, {"client_id": "other", "case_sensitive_pool": True}, True),
+        ({}, {"subject_namespace": "acme"}, True),
+        ({}, {"name": "renamed"}, False),
+        ({}, {"name": "renamed", "subject_namespace": "acme"}, True),
+        ({}, {"issuer": "https://idp.example/"}, False),
+        ({}, {"subject": "raw"}, False),
+        ({}, {"tokens": "relay"}, False),
+        ({"subject": "raw"}, {"tokens": "relay"}, True),
+        ({"subject": "raw"}, {"subject": "raw", "issuer": "https://other.example"}, False),
+    ],
+)
+def test_a_change_that_would_alter_subjects_is_told(before, after, kept):
+    old, new = connection(**before), connection(**after)
+    assert keeps_subjects(old, new) is kept
+    if kept:
+        assert to_subject(old, old.issuer, "ada") == to_subject(new, new.issuer, "ada")
