@@ -69,6 +69,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # tests race 50 at once
     gateway: ApiGateway
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class ApiGateway:
     """A deployed API on loopback. `routes` maps route keys to targets; a `LambdaSandbox` is one too.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 import httpx
@@ -42,8 +41,8 @@ class OidcIdentityProvider:
     authorize_scopes: str = "openid email"
     attributes_request_method: Literal["GET", "POST"] = "GET"
     post_token_in: Literal["header", "body"] = "header"
-    attribute_mapping: Mapping[str, str] = MappingProxyType(
-        {"email": "email", "email_verified": "email_verified"}
+    attribute_mapping: Mapping[str, str] = field(
+        default_factory=lambda: {"email": "email", "email_verified": "email_verified"}
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ class Answer:
     status: int
     body: str = ""
     content_type: str = "application/json"
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 ANSWERS: Mapping[str, Answer] = MappingProxyType(
@@ -47,8 +47,8 @@ class IdTokenTampering:
     keyed with the published modulus, RFC 8725 §2.1).
     """
 
-    claims: Mapping[str, Any] = MappingProxyType({})
-    header: Mapping[str, Any] = MappingProxyType({})
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict)
     key: Literal["own", "stranger", "none", "public-key-as-secret"] = "own"
 
 

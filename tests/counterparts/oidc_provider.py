@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
@@ -62,7 +62,7 @@ class Client:
     client_name: str | None = None
     assertion: AssertionRules = AssertionRules()
     basic_credentials: Literal["form", "raw"] = "form"
-    metadata: Mapping[str, Any] = MappingProxyType({})
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         values: dict[str, Any] = as_json(self)
@@ -79,7 +79,7 @@ class User:
     name: str
     sub: str | None = None
     password: str | None = None
-    claims: Mapping[str, Any] = MappingProxyType({})
+    claims: Mapping[str, Any] = field(default_factory=dict)
     acr: str | None = None
     amr: Sequence[str] | None = None
 
@@ -108,8 +108,8 @@ ALICE = User(
 class Jwt:
     """A decoded JWT that was received; `problem` says why when it is none."""
 
-    header: Mapping[str, Any] = MappingProxyType({})
-    claims: Mapping[str, Any] = MappingProxyType({})
+    header: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -191,7 +191,7 @@ class OidcProvider:
     id_token_lifetime: int = 300
     acr_values: Sequence[str] = ()
     pages: Literal["plain", "demo"] = "plain"
-    oidc_provider: Mapping[str, Any] = MappingProxyType({})
+    oidc_provider: Mapping[str, Any] = field(default_factory=dict)
     issuer: str = field(init=False, default="")
     origin: str = field(init=False, default="")
     _program: Program = field(init=False, repr=False)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
@@ -48,7 +48,7 @@ class RelyingParty:
     state: str | None = None
     id_token_signed_response_alg: str = "RS256"
     client_jwk: Mapping[str, Any] | None = None
-    assertion: Mapping[str, Any] = MappingProxyType({})
+    assertion: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

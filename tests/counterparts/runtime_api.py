@@ -20,7 +20,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
@@ -142,8 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         invocation = re.fullmatch(rf"{self.version}/invocation/([^/]+)/(response|error)", self.path)
         request_id = invocation[1] if invocation else None
         failed = invocation is None or invocation[2] == "error"
+        with suppress(ConnectionError):  # it may end without waiting for this
+            self._answer(202, {}, b'{"status":"OK"}')
         self.server.reports.put(_Outcome(request_id=request_id, failed=failed, payload=body))
-        self._answer(202, {}, b'{"status":"OK"}')
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
