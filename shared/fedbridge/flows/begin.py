@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import (
     ConfigurationError,
@@ -13,8 +13,8 @@ from fedbridge.errors import (
     UpstreamError,
 )
 from fedbridge.flows.failure import redirect_with_error, to_oauth_error
-from fedbridge.flows.handles import COOKIE_LENGTH, Purpose, digest, draw, new_handle
-from fedbridge.flows.sealing import Label, seal
+from fedbridge.flows.handles import COOKIE_LENGTH, Handle, Purpose, digest, draw, new_handle
+from fedbridge.flows.sealing import Label, Scope, seal
 from fedbridge.flows.services import TRIP_LIFETIME
 from fedbridge.model.transaction import Phase, Transaction
 from fedbridge.op import cookie
@@ -22,7 +22,7 @@ from fedbridge.op.answers import redirect
 from fedbridge.op.authorization_request import prove_client, validate
 
 if TYPE_CHECKING:
-    from fedbridge.flows.services import FrontChannel
+    from fedbridge.flows.services import FrontChannel, Services
     from fedbridge.model.connection import Connection
     from fedbridge.model.http import Parameters, Request, Response
     from fedbridge.op.authorization_request import ProvenClient
@@ -68,33 +68,22 @@ def _start(
         parameters=asked.parameters,
         deadline=request.deadline,
     )
-    scope = services.scope(connection)
-    label = request_label(services, connection, state.id, services.now() + TRIP_LIFETIME)
-    services.transactions.put(
-        Transaction(
-            id=state.id,
-            connection=connection.name,
-            connection_version=connection.version,
-            client_id=client.relying_party.client_id,
-            correlation_id=request.correlation_id,
-            phase=Phase.PENDING,
-            expires_at=label.expires_at,
-            state_hash=digest(Purpose.STATE, scope, state.id, state.secret),
-            browser_hash=digest(Purpose.BROWSER, scope, state.id, browser),
-            sealed_request=seal(
-                state.secret + browser,
-                label,
-                {
-                    "redirect_uri": client.redirect_uri,
-                    "state": client.state,
-                    "nonce": asked.nonce,
-                    "code_challenge": asked.code_challenge,
-                    "upstream": dict(upstream.remembered),
-                },
-            ),
-        ),
-        request.deadline,
+    transaction = pending_transaction(
+        services,
+        connection,
+        client_id=client.relying_party.client_id,
+        correlation_id=request.correlation_id,
+        state=state,
+        browser=browser,
+        sealed={
+            "redirect_uri": client.redirect_uri,
+            "state": client.state,
+            "nonce": asked.nonce,
+            "code_challenge": asked.code_challenge,
+            "upstream": dict(upstream.remembered),
+        },
     )
+    services.transactions.put(transaction, request.deadline)
     services.telemetry.event(
         "sign_in_started",
         connection=connection.name,
@@ -104,13 +93,33 @@ def _start(
     return redirect(upstream.url, cookies=(cookie.write(browser),))
 
 
-def request_label(
-    services: FrontChannel, connection: Connection, transaction_id: str, expires_at: int
-) -> Label:
-    """Return what the sealed request is bound to."""
-    return Label(
-        scope=services.scope(connection),
-        purpose="request",
-        transaction_id=transaction_id,
+def pending_transaction(
+    services: Services,
+    connection: Connection,
+    *,
+    client_id: str,
+    correlation_id: str,
+    state: Handle,
+    browser: str,
+    sealed: dict[str, Any],
+) -> Transaction:
+    """Return the transaction as it begins: what is sealed opens with this state in this browser."""
+    scope, expires_at = services.scope(connection), services.now() + TRIP_LIFETIME
+    label = request_label(scope, state.id, expires_at)
+    return Transaction(
+        id=state.id,
+        connection=connection.name,
+        connection_version=connection.version,
+        client_id=client_id,
+        correlation_id=correlation_id,
+        phase=Phase.PENDING,
         expires_at=expires_at,
+        state_hash=digest(Purpose.STATE, scope, state.id, state.secret),
+        browser_hash=digest(Purpose.BROWSER, scope, state.id, browser),
+        sealed_request=seal(state.secret + browser, label, sealed),
     )
+
+
+def request_label(scope: Scope, transaction_id: str, expires_at: int) -> Label:
+    """Return what the sealed request is bound to."""
+    return Label(scope=scope, purpose="request", transaction_id=transaction_id, expires_at=expires_at)

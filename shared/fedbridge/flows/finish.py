@@ -22,7 +22,7 @@ from fedbridge.errors import (
 from fedbridge.flows.begin import request_label
 from fedbridge.flows.failure import redirect_with_error, to_oauth_error
 from fedbridge.flows.handles import SECRET_LENGTH, Handle, Purpose, code_for, digest, draw, parse_handle
-from fedbridge.flows.sealing import Label, seal, unseal
+from fedbridge.flows.sealing import Label, Scope, seal, unseal
 from fedbridge.flows.services import ACCESS_TOKEN_LIFETIME, CODE_LIFETIME
 from fedbridge.model.transaction import Authorize, Claim, Fail, Phase, Transaction
 from fedbridge.op import cookie, pages
@@ -67,7 +67,7 @@ class Callback:
 
     def remembered(self, transaction: Transaction) -> dict[str, Any]:
         """Open what authorize sealed; only this state in this browser can. Raises SealBroken."""
-        label = request_label(self.services, self.connection, transaction.id, transaction.expires_at)
+        label = request_label(self.services.scope(self.connection), transaction.id, transaction.expires_at)
         opened: dict[str, Any] = unseal(self.state.secret + self.browser, label, transaction.sealed_request)
         return opened
 
@@ -148,40 +148,37 @@ def _connection_of(callback: Callback, transaction: Transaction) -> Connection:
 
 
 def _authorize(callback: Callback, remembered: dict[str, Any], identity: Identity) -> Handle:
-    """Seal the identity under a new access token, that under the code, and move on; returns the code."""
-    services, scope = callback.services, callback.services.scope(callback.connection)
+    """Move on to `authorized`; returns the code for Cognito."""
+    scope = callback.services.scope(callback.connection)
     code = code_for(scope, callback.state, callback.browser)
-    token_secret = draw(SECRET_LENGTH)
-    presented = callback.hashes()
-    code_expires_at = presented["now"] + CODE_LIFETIME
-    token_expires_at = code_expires_at + ACCESS_TOKEN_LIFETIME
     grant = {
         "redirect_uri": remembered["redirect_uri"],
         "nonce": remembered["nonce"],
         "code_challenge": remembered["code_challenge"],
         "identity": asdict(identity),
     }
-    services.transactions.authorize(
-        Authorize(
-            **presented,
-            code_hash=digest(Purpose.CODE, scope, code.id, code.secret),
-            code_expires_at=code_expires_at,
-            sealed_token=seal(
-                code.secret,
-                Label(scope=scope, purpose="token", transaction_id=code.id, expires_at=code_expires_at),
-                token_secret,
-            ),
-            token_hash=digest(Purpose.ACCESS_TOKEN, scope, code.id, token_secret),
-            token_expires_at=token_expires_at,
-            sealed_grant=seal(
-                token_secret,
-                Label(scope=scope, purpose="grant", transaction_id=code.id, expires_at=token_expires_at),
-                grant,
-            ),
-        ),
-        callback.request.deadline,
-    )
+    move = authorize_move(scope, callback.hashes(), code=code, token_secret=draw(SECRET_LENGTH), grant=grant)
+    callback.services.transactions.authorize(move, callback.request.deadline)
     return code
+
+
+def authorize_move(
+    scope: Scope, presented: dict[str, Any], *, code: Handle, token_secret: str, grant: dict[str, Any]
+) -> Authorize:
+    """Return the move that seals the grant under a new access token, and that under the code."""
+    code_expires_at = presented["now"] + CODE_LIFETIME
+    token_expires_at = code_expires_at + ACCESS_TOKEN_LIFETIME
+    token_label = Label(scope=scope, purpose="token", transaction_id=code.id, expires_at=code_expires_at)
+    grant_label = Label(scope=scope, purpose="grant", transaction_id=code.id, expires_at=token_expires_at)
+    return Authorize(
+        **presented,
+        code_hash=digest(Purpose.CODE, scope, code.id, code.secret),
+        code_expires_at=code_expires_at,
+        sealed_token=seal(code.secret, token_label, token_secret),
+        token_hash=digest(Purpose.ACCESS_TOKEN, scope, code.id, token_secret),
+        token_expires_at=token_expires_at,
+        sealed_grant=seal(token_secret, grant_label, grant),
+    )
 
 
 def _failed(
