@@ -3,6 +3,13 @@ from pathlib import Path
 import pytest
 
 from tests.infra.building import HOST, build
+from tests.infra.template import Template
+
+
+@pytest.fixture
+def template():
+    """The template with its defaults."""
+    return Template()
 
 
 @pytest.fixture(scope="session")

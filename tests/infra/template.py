@@ -13,6 +13,13 @@ from tests.support.machine import ROOT
 
 PATH = ROOT / "template.yaml"
 
+CUSTOM_DOMAIN = {
+    "DomainName": "login.example.com",
+    "CertificateArn": "arn:aws:acm:eu-central-1:111122223333:certificate/1",
+    "HostedZoneId": "Z1",
+}
+"""Parameters of a deployment that has everything that is optional about addresses."""
+
 _PSEUDO_PARAMETERS = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",

@@ -1,0 +1,164 @@
+"""Who may do what in the stack: every grant of every role and key, and nothing that is public."""
+
+import json
+import re
+
+import pytest
+
+from tests.infra.template import CUSTOM_DOMAIN, Template
+
+KEYS = "arn:aws:kms:eu-central-1:111122223333:key/*"
+SECRETS = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:fedbridge/prod"
+PARAMETERS = "arn:aws:ssm:eu-central-1:111122223333:parameter/fedbridge/prod"
+ENVIRONMENT = "aws:ResourceTag/fedbridge:environment = prod"
+USE = "aws:ResourceTag/fedbridge:use"
+VIA_DYNAMODB = "kms:ViaService = dynamodb.eu-central-1.amazonaws.com"
+VIA_SECRET_STORES = (
+    "kms:ViaService = secretsmanager.eu-central-1.amazonaws.com, ssm.eu-central-1.amazonaws.com"
+)
+
+# Every action that every role has, where, and under which conditions. To change a policy is to change this list.
+COMMON_GRANTS = {
+    "Allow dynamodb:GetItem on Connections.Arn",
+    f"Allow kms:Decrypt on TableKey.Arn if {VIA_DYNAMODB}",
+    f"Allow kms:Encrypt on TableKey.Arn if {VIA_DYNAMODB}",
+    f"Allow kms:GenerateDataKey* on TableKey.Arn if {VIA_DYNAMODB}",
+    f"Allow kms:ReEncrypt* on TableKey.Arn if {VIA_DYNAMODB}",
+    f"Allow kms:DescribeKey on TableKey.Arn if {VIA_DYNAMODB}",
+    f"Allow kms:Decrypt on {KEYS} if {ENVIRONMENT}; {USE} = secrets; {VIA_SECRET_STORES}",
+}
+GRANTS = {
+    "FrontChannelRole": COMMON_GRANTS
+    | {
+        "Allow logs:CreateLogStream on FrontChannelLog.Arn",
+        "Allow logs:PutLogEvents on FrontChannelLog.Arn",
+        "Allow dynamodb:PutItem on Transactions.Arn",
+        "Allow dynamodb:UpdateItem on Transactions.Arn",
+        f"Allow kms:Sign on {KEYS} if {ENVIRONMENT}; {USE} = client-assertion",
+        f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = client-assertion",
+        f"Allow secretsmanager:GetSecretValue on {SECRETS}/*",
+        f"Allow ssm:GetParameter on {PARAMETERS}/*",
+        f"Deny secretsmanager:GetSecretValue on {SECRETS}/id-token/*",
+        f"Deny ssm:GetParameter on {PARAMETERS}/id-token/*",
+    },
+    "BackChannelRole": COMMON_GRANTS
+    | {
+        "Allow logs:CreateLogStream on BackChannelLog.Arn",
+        "Allow logs:PutLogEvents on BackChannelLog.Arn",
+        "Allow dynamodb:UpdateItem on Transactions.Arn",
+        "Allow dynamodb:GetItem on Transactions.Arn",
+        f"Allow kms:Sign on {KEYS} if {ENVIRONMENT}; {USE} = id-token",
+        f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = id-token",
+        f"Allow secretsmanager:GetSecretValue on {SECRETS}/id-token/*",
+        f"Allow ssm:GetParameter on {PARAMETERS}/id-token/*",
+    },
+}
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def grants(statements):
+    """Return "Effect action on resource if conditions" for each action and each resource of its service."""
+    found = set()
+    for statement in statements:
+        conditions = "; ".join(
+            f"{key} = {', '.join(as_list(value))}"
+            for operator in statement.get("Condition", {}).values()
+            for key, value in operator.items()
+        )
+        found |= {
+            f"{statement['Effect']} {action} on {resource}" + (f" if {conditions}" if conditions else "")
+            for action in as_list(statement["Action"])
+            for resource in as_list(statement["Resource"])
+            if not resource.startswith("arn:") or resource.split(":")[2] == action.split(":")[0]
+        }
+    return found
+
+
+@pytest.mark.parametrize("role", GRANTS)
+def test_each_role_may_do_exactly_what_its_function_does(template, role):
+    properties = template.properties(role)
+    assert "ManagedPolicyArns" not in properties
+    (policy,) = properties["Policies"]
+    assert grants(policy["PolicyDocument"]["Statement"]) == GRANTS[role]
+    assert properties["AssumeRolePolicyDocument"]["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+
+
+def test_every_function_has_a_role_of_its_own(template):
+    functions = template.resources("AWS::Serverless::Function")
+    assert {template.properties(name)["Role"].removesuffix(".Arn") for name in functions} == set(GRANTS)
+    assert set(template.resources("AWS::IAM::Role")) == set(GRANTS)
+
+
+def test_nothing_of_another_environment_is_reached():
+    (policy,) = Template({"Environment": "staging"}).properties("FrontChannelRole")["Policies"]
+    by_name_or_tag = [grant for grant in grants(policy["PolicyDocument"]["Statement"]) if "/*" in grant]
+    assert len(by_name_or_tag) == 7
+    for grant in by_name_or_tag:
+        assert "fedbridge/staging/" in grant or "fedbridge:environment = staging" in grant
+
+
+def test_only_the_back_channel_signs_with_the_id_token_key(template):
+    key = template.properties("IdTokenKey")
+    assert (key["KeySpec"], key["KeyUsage"]) == ("RSA_2048", "SIGN_VERIFY")
+    assert {tag["Key"]: tag["Value"] for tag in key["Tags"]} == {
+        "fedbridge:environment": "prod",
+        "fedbridge:use": "id-token",
+    }
+    manage, sign = key["KeyPolicy"]["Statement"]
+    assert manage["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
+    assert not {"kms:*", "kms:Sign", "kms:CreateGrant"} & set(manage["Action"])
+    assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource"} <= set(manage["Action"])
+    assert sign["Principal"] == {"AWS": "BackChannelRole.Arn"}
+    assert sign["Action"] == ["kms:Sign", "kms:GetPublicKey"]
+
+
+def test_nobody_reads_with_the_table_key_but_through_dynamodb(template):
+    key = template.properties("TableKey")
+    assert key["EnableKeyRotation"] is True
+    manage, use = key["KeyPolicy"]["Statement"]
+    cryptographic = re.compile(r"kms:(\*|Decrypt|Encrypt|GenerateDataKey|ReEncrypt|CreateGrant|Verify|Sign)")
+    assert not [action for action in manage["Action"] if cryptographic.match(action)]
+    assert use["Condition"] == {
+        "StringEquals": {
+            "kms:CallerAccount": "111122223333",
+            "kms:ViaService": "dynamodb.eu-central-1.amazonaws.com",
+        }
+    }
+
+
+def test_nothing_is_public_and_nothing_unexpected_is_created():
+    template = Template(CUSTOM_DOMAIN)
+    assert {resource["Type"] for resource in template.resources().values()} == {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::ApiMapping",
+        "AWS::ApiGatewayV2::DomainName",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::CloudWatch::Alarm",
+        "AWS::DynamoDB::Table",
+        "AWS::IAM::Role",
+        "AWS::KMS::Alias",
+        "AWS::KMS::Key",
+        "AWS::Lambda::Permission",
+        "AWS::Logs::LogGroup",
+        "AWS::Logs::MetricFilter",
+        "AWS::Route53::RecordSet",
+        "AWS::Serverless::Function",
+        "AWS::Serverless::LayerVersion",
+    }
+    assert '"*"' not in re.sub(r'"Resource": "\*"', "", json.dumps(template.resources()))
+    # In a key policy "*" is the key itself (AWS KMS, "Key policies"); nowhere else is it a resource.
+    with_any_resource = {
+        name for name, resource in template.resources().items() if '"Resource": "*"' in json.dumps(resource)
+    }
+    assert with_any_resource == {"TableKey", "IdTokenKey"}
+
+
+def test_no_other_origin_reads_answers(template):
+    assert "CorsConfiguration" not in template.properties("HttpApi")
