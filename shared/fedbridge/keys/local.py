@@ -32,12 +32,12 @@ class LocalSigner:
         Raises ConfigurationError where the algorithm does not go with the key, or is not the one its JWK declares
         (RFC 7517 §4.4; one key, one algorithm).
         """
-        if algorithm and imported.algorithm and algorithm != imported.algorithm:
+        if imported.algorithm is not None and algorithm not in (None, imported.algorithm):
             raise ConfigurationError(
                 f"{source}: the JWK is for {imported.algorithm}, {algorithm} is configured"
             )
         public = imported.key.public_key()
-        name = choose_algorithm(public, algorithm or imported.algorithm, source).name
+        name = choose_algorithm(public, imported.algorithm if algorithm is None else algorithm, source).name
         return cls(
             algorithm=name, kid=thumbprint(public), public_jwk=public_jwk(public, name), key=imported.key
         )
