@@ -56,6 +56,9 @@ class Visit:
             if self.peer.over.wait(pause):
                 return
 
+    def leave(self) -> None:
+        """Close without a word."""
+
     def reset(self) -> None:
         """Close with RST in place of FIN."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -129,7 +129,7 @@ class Connection:
                 self._http.receive_data(wire.receive())
             elif isinstance(event, h11.Response):
                 head = event
-                _refuse_encoding(event)
+                _check_head(event)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > max_bytes:
@@ -210,10 +210,14 @@ def _resolve(target: Target, resolve: Resolver, deadline: Deadline) -> Sequence[
     return answer
 
 
-def _refuse_encoding(response: h11.Response) -> None:
-    """Refuse whatever is not identity, which was asked for: a compressed body has no size until it is a bomb."""
+def _check_head(response: h11.Response) -> None:
+    """Refuse what is not HTTP/1, and every encoding but identity, which was asked for.
+
+    A compressed body has no size until it is a bomb.
+    """
     encodings = [value.strip().lower() for name, value in response.headers if name == b"content-encoding"]
-    if any(encoding not in {b"", b"identity"} for encoding in encodings):
+    identity = all(encoding in {b"", b"identity"} for encoding in encodings)
+    if not identity or response.http_version not in {b"1.0", b"1.1"}:
         raise _invalid(response)
 
 

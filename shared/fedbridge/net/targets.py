@@ -85,10 +85,12 @@ def parse_private_hosts(items: Collection[str]) -> PrivateHosts:
     allowed = set()
     for item in items:
         host, _, port = item.strip().rpartition(":")
-        match = _URL.fullmatch(f"https://{f'[{host}]' if ':' in host and '[' not in host else host}:{port}")
-        if match is None or int(port) > 65535 or _canonical(match["host"]) is None:
+        bare_ipv6 = ":" in host and not host.startswith("[")
+        match = _URL.fullmatch(f"https://[{host}]:{port}" if bare_ipv6 else f"https://{host}:{port}")
+        name = _canonical(match["host"]) if match else None
+        if match is None or name is None or match["target"] or int(match["port"]) > 65535:
             raise ConfigurationError(f"FEDBRIDGE_PRIVATE_HOSTS: {item!r} is not host:port")
-        allowed.add((_canonical(match["host"]) or "", int(port)))
+        allowed.add((name, int(match["port"])))
     return frozenset(allowed)
 
 
