@@ -142,6 +142,7 @@ def _message(status: int, text: str) -> HttpResponse:
 class _RequestHandler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def _handle(self) -> None:
         gateway = self.server.gateway

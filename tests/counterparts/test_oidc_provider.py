@@ -531,6 +531,35 @@ def test_further_features_are_a_matter_of_configuration() -> None:
     assert "ES256" in metadata["dpop_signing_alg_values_supported"]
 
 
+def test_pushed_requests_know_the_called_endpoint(op: OidcProvider, browser: httpx.Client) -> None:
+    op.set_clients(
+        replace(
+            JWT_CLIENT,
+            assertion=AssertionRules(audience=["called_endpoint"]),
+            metadata={"require_pushed_authorization_requests": True},
+        )
+    )
+    assert "error=" in str(sign_in(browser, authorize_url(op)).url), "not pushed"
+
+    def push(audience: str, **changed: str | None) -> httpx.Response:
+        form = dict(httpx.URL(authorize_url(op, **changed)).params)
+        kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+        form |= {"client_assertion_type": kind, "client_assertion": assertion(op, aud=audience)}
+        return httpx.post(op.endpoint("par"), data=form, trust_env=False)
+
+    refused(push(op.endpoint("token")))
+    query = urlencode({"client_id": "jwt", "request_uri": push(op.endpoint("par")).json()["request_uri"]})
+    code = answered(sign_in(browser, f"{op.endpoint('authorize')}?{query}"))["code"]
+    assert redeem_jwt(op, code, assertion(op, aud=op.endpoint("token"))).status_code == 200
+    assert [entry.status for entry in op.journal("pushed_authorization_request")] == [401, 201]
+
+    query = urlencode(
+        {"client_id": "jwt", "request_uri": push(op.endpoint("par"), nonce=None).json()["request_uri"]}
+    )
+    answer = answered(sign_in(browser, f"{op.endpoint('authorize')}?{query}"))
+    assert (answer["error"], answer["error_description"]) == ("invalid_request", "nonce is required")
+
+
 def test_serves_tls_and_takes_client_certificates(tmp_path: Path) -> None:
     authority = trustme.CA()
     names = {name: tmp_path / f"{name}.pem" for name in ("authority", "server", "key", "client")}
