@@ -34,10 +34,14 @@ KEY_BUDGET = 20.0
 
 def front_channel(environ: Mapping[str, str]) -> FrontChannel:
     """Return what the browser's routes work with; raises ConfigurationError."""
+    settings = read_settings(environ)
+    if settings.fixtures:
+        from fedbridge import fixtures  # noqa: PLC0415
+
+        return fixtures.front_channel(PowertoolsTelemetry())
     from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415
     from fedbridge.rp.oidc import OidcUpstream  # noqa: PLC0415
 
-    settings = read_settings(environ)
     shared, keys, secrets = _shared(settings)
     http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
     oidc = OidcUpstream(http=http, keys=keys, secrets=secrets, telemetry=shared["telemetry"])
@@ -47,6 +51,10 @@ def front_channel(environ: Mapping[str, str]) -> FrontChannel:
 def back_channel(environ: Mapping[str, str]) -> BackChannel:
     """Return what the servers' routes work with; raises ConfigurationError."""
     settings = read_settings(environ)
+    if settings.fixtures:
+        from fedbridge import fixtures  # noqa: PLC0415
+
+        return fixtures.back_channel(PowertoolsTelemetry())
     shared, keys, _ = _shared(settings)
     ring = IdTokenKeyRing(settings.id_token_keys, keys, telemetry=shared["telemetry"])
     return BackChannel(**shared, id_token_keys=ring)
