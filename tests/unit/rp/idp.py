@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from joserfc import jws
@@ -20,13 +20,16 @@ from fedbridge.ports import OutboundRequest, OutboundResponse, UpstreamRedirect
 from fedbridge.rp.oidc import OidcUpstream
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
+from tests.support.canaries import canary, watch_private_jwk
 
 NOW = 1_800_000_000
 ISSUER = "https://idp.example"
 CALLBACK = "https://bridge.example/acme/callback"
 STATE = "S" * 43
 CLIENT_ID = "bridge"
-SECRET = "a-client-secret-of-more-than-64-characters-so-that-HS512-takes-it-too"
+SECRET = canary(
+    "a-client-secret-of-more-than-64-characters-so-that-HS512-takes-it-too", "upstream client secret"
+)
 SECRET_REFERENCE = "env:CLIENT_SECRET"
 KEY_REFERENCE = "env:CLIENT_KEY"
 POOL = RelyingParty(
@@ -37,6 +40,7 @@ POOL = RelyingParty(
 )
 
 PrivateKey = RSAKey | ECKey
+Key = TypeVar("Key", RSAKey, ECKey)
 HASHES = {"256": "P-256", "384": "P-384", "512": "P-521"}
 
 
@@ -44,13 +48,18 @@ HASHES = {"256": "P-256", "384": "P-384", "512": "P-521"}
 def private_key(algorithm: str, number: int = 0) -> PrivateKey:
     """Return a key for the algorithm, the same one for the same number (RSA keys take long to make)."""
     if algorithm[0] == "E":
-        return ECKey.generate_key(HASHES[algorithm[2:]], auto_kid=True)
+        return _watched(ECKey.generate_key(HASHES[algorithm[2:]], auto_kid=True))
     return _rsa_key(number)
 
 
 @cache
 def _rsa_key(number: int) -> RSAKey:
-    return RSAKey.generate_key(2048, auto_kid=True)
+    return _watched(RSAKey.generate_key(2048, auto_kid=True))
+
+
+def _watched(key: Key) -> Key:
+    watch_private_jwk(key.as_dict(private=True))
+    return key
 
 
 def native(key: Any) -> Any:

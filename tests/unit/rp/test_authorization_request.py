@@ -2,7 +2,7 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbridge.errors import ConfigurationError, OAuthError, UpstreamError
@@ -83,6 +83,7 @@ def test_blanks_and_reserved_characters_are_percent_encoded():
     assert sent["login_hint"] == "ana&x=1 é/?#"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1))
 def test_any_value_arrives_whole_and_alone(value):
     _, sent = build(parameters={"login_hint": value})

@@ -7,7 +7,7 @@ import pytest
 
 from fedbridge.claims.mapping import to_identity
 from fedbridge.errors import DeadlineExceeded, UpstreamError
-from fedbridge.model.connection import Endpoints, UserinfoPolicy
+from fedbridge.model.connection import AuthorizationRequestProfile, Endpoints, UserinfoPolicy
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Parameters
 from tests.fakes.http import json_answer
@@ -57,6 +57,12 @@ def test_the_code_is_redeemed_with_what_begin_drew():
         "redirect_uri": CALLBACK,
         "code_verifier": redirect.remembered["code_verifier"],
     }
+
+
+def test_without_pkce_no_verifier_is_sent():
+    idp, at = FakeIdp(), connection(authorization=AuthorizationRequestProfile(pkce="off"))
+    idp.sign_in(at)
+    assert form(idp.http.calls(idp.url("/token"))[0]).keys() == {"grant_type", "code", "redirect_uri"}
 
 
 def test_manual_endpoints_need_no_discovery():

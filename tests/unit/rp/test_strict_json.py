@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbridge.rp.strict_json import MAX_DEPTH, InvalidJson, decode, decode_object
@@ -19,12 +19,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_reads_what_any_encoder_writes(value):
     assert decode(json.dumps(value).encode()) == value
     assert decode(json.dumps(value, ensure_ascii=False, indent=1).encode()) == value
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_answers_any_bytes_with_a_value_or_with_invalid_json(document):
     try:
