@@ -8,6 +8,7 @@ from typing import Any
 from fedbridge.errors import DeadlineExceeded, UpstreamError
 from fedbridge.model.deadline import Deadline
 from fedbridge.ports import OutboundRequest, OutboundResponse
+from tests.support.canaries import watch_upstream
 
 Answer = OutboundResponse | Exception | Callable[[OutboundRequest], OutboundResponse]
 
@@ -39,6 +40,7 @@ class FakeHttpClient:
         if isinstance(answer, Exception):
             raise answer
         response = answer(request) if callable(answer) else answer
+        watch_upstream(request.body, request.headers, response.body)
         if len(response.body) > request.max_bytes:
             raise UpstreamError("upstream_response_invalid", upstream_status=response.status)
         return OutboundResponse(

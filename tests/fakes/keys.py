@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import ECKey
 
 from fedbridge.model.deadline import Deadline
+from tests.support.canaries import watch_private_jwk
 
 
 class FakeSigner:
@@ -19,6 +20,7 @@ class FakeSigner:
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         jwk = ECKey.import_key(self._key)
+        watch_private_jwk(jwk.as_dict(private=True))
         self.kid = jwk.thumbprint()
         self.public_jwk: Mapping[str, Any] = {
             **jwk.as_dict(private=False), "kid": self.kid, "alg": "ES256", "use": "sig",

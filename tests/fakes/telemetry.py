@@ -1,15 +1,20 @@
-"""`Telemetry` for tests: both hold their callers to the registry of events, as the real one does."""
+"""`Telemetry` for tests: both hold their callers to the registry of events, as the real one does.
+
+What is said to them would be a log line, so both look for canaries in it.
+"""
 
 from dataclasses import dataclass, field
 
 from fedbridge.telemetry.events import Value, check
+from tests.support.canaries import observe_line
 
 
 class NullTelemetry:
     """Forgets every event."""
 
     def event(self, name: str, **fields: Value) -> None:
-        check(name, fields)
+        _, cleaned = check(name, fields)
+        observe_line(cleaned, f"the event {name}")
 
 
 @dataclass
@@ -19,7 +24,8 @@ class RecordingTelemetry:
     events: list[tuple[str, dict[str, Value]]] = field(default_factory=list)
 
     def event(self, name: str, **fields: Value) -> None:
-        check(name, fields)
+        _, cleaned = check(name, fields)
+        observe_line(cleaned, f"the event {name}")
         self.events.append((name, dict(fields)))
 
     def names(self) -> list[str]:

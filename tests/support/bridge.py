@@ -25,8 +25,9 @@ from tests.fakes.keys import FakeKeyRing
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.telemetry import RecordingTelemetry
 from tests.fakes.upstream import FakeUpstream
+from tests.support.canaries import canary, watch_event, watch_result
 
-SECRET = "s" * 43
+SECRET = canary("s3" * 21 + "s", "client_secret")
 CLIENT = "cognito"
 REDIRECT_URI = "https://acme.auth.eu-west-1.amazoncognito.com/oauth2/idpresponse"
 STATE = "H4sIAAAA" + "x+/=." * 140 + ".3"
@@ -104,20 +105,32 @@ def request(
     seconds: float = 5.0,
 ) -> Request:
     """Return a request to `/{connection}/path`."""
+    route, raw_query = f"/{{connection}}/{path}", query if isinstance(query, str) else urlencode(query)
+    body = urlencode(form) if form is not None else ""
+    sent = {
+        **({"content-type": "application/x-www-form-urlencoded"} if form is not None else {}),
+        **(headers or {}),
+    }
+    watch_event(
+        {"routeKey": route, "rawQueryString": raw_query, "body": body, "headers": sent, "cookies": cookies}
+    )
     return Request(
         method=method,
-        route=f"/{{connection}}/{path}",
+        route=route,
         connection=name,
-        raw_query=query if isinstance(query, str) else urlencode(query),
-        headers={
-            **({"content-type": "application/x-www-form-urlencoded"} if form is not None else {}),
-            **(headers or {}),
-        },
+        raw_query=raw_query,
+        headers=sent,
         cookies=cookies,
-        body=urlencode(form).encode() if form is not None else b"",
+        body=body.encode(),
         correlation_id=f"CORRELATION{next(_numbers):06}",
         deadline=Deadline.after(seconds),
     )
+
+
+def _seen(response: Response) -> Response:
+    """Return the response, looked at for what must not come out."""
+    watch_result({"headers": response.headers, "cookies": response.cookies, "body": response.body})
+    return response
 
 
 @dataclass
@@ -138,8 +151,8 @@ class Browser:
             **parameters,
         }
         sent = {name: value for name, value in query.items() if value is not None}
-        response = begin(
-            self.bridge.front, request("authorize", name=self.name, query=sent, cookies=self.cookies)
+        response = _seen(
+            begin(self.bridge.front, request("authorize", name=self.name, query=sent, cookies=self.cookies))
         )
         for cookie in response.cookies:
             self.cookies = (cookie.partition(";")[0],)
@@ -153,12 +166,13 @@ class Browser:
         """Come back from the IdP; without parameters, with a code."""
         sent = {"state": state, **(parameters or {"code": "upstream-code"})}
         where: dict[str, Any] = {"query": sent} if method == "GET" else {"form": sent, "method": "POST"}
-        return finish(self.bridge.front, request("callback", name=self.name, cookies=self.cookies, **where))
+        back = request("callback", name=self.name, cookies=self.cookies, **where)
+        return _seen(finish(self.bridge.front, back))
 
     def poll(self, state: str) -> Response:
         """Follow the reloading page, which carries the state alone."""
         sent = request("callback", name=self.name, cookies=self.cookies, query={"state": state})
-        return finish(self.bridge.front, sent)
+        return _seen(finish(self.bridge.front, sent))
 
     def sign_in(self, **parameters: str | None) -> str:
         """Walk to the end; returns the bridge's code for Cognito."""
@@ -181,18 +195,16 @@ def token(bridge: Bridge, code: str, *, name: str = "acme", **overrides: str | N
         **overrides,
     }
     sent = {key: value for key, value in form.items() if value is not None}
-    answered: dict[str, Any] = json.loads(
-        redeem(bridge.back, request("token", method="POST", name=name, form=sent)).body
-    )
+    response = _seen(redeem(bridge.back, request("token", method="POST", name=name, form=sent)))
+    answered: dict[str, Any] = json.loads(response.body)
     return answered
 
 
 def read_userinfo(bridge: Bridge, access_token: str, *, name: str = "acme") -> dict[str, Any]:
     """Read userinfo as Cognito does."""
     headers = {"authorization": f"Bearer {access_token}"}
-    answered: dict[str, Any] = json.loads(
-        userinfo(bridge.back, request("userinfo", name=name, headers=headers)).body
-    )
+    response = _seen(userinfo(bridge.back, request("userinfo", name=name, headers=headers)))
+    answered: dict[str, Any] = json.loads(response.body)
     return answered
 
 

@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -16,20 +16,22 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.jwk import ECKey, RSAKey
 
 from fedbridge.keys.algorithms import PrivateKey
+from tests.support.canaries import watch_private_jwk
 
+Key = TypeVar("Key", rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)
 CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 
 
 @cache
 def rsa_key(bits: int = 2048, number: int = 0) -> rsa.RSAPrivateKey:
     """Return the key of this size; another `number` is another key."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    return _watched(rsa.generate_private_key(public_exponent=65537, key_size=bits))
 
 
 @cache
 def ec_key(curve: str = "P-256", number: int = 0) -> ec.EllipticCurvePrivateKey:
     """Return the key on this curve; another `number` is another key."""
-    return ec.generate_private_key(CURVES[curve])
+    return _watched(ec.generate_private_key(CURVES[curve]))
 
 
 def private_pem(
@@ -60,6 +62,11 @@ def jwk_text(key: PrivateKey, **members: Any) -> str:
 def thumbprint_of(key: PrivateKey) -> str:
     """Return the RFC 7638 thumbprint as joserfc computes it."""
     return _joserfc_key(key).thumbprint()
+
+
+def _watched(key: Key) -> Key:
+    watch_private_jwk(private_jwk(key))
+    return key
 
 
 def _joserfc_key(key: PrivateKey) -> RSAKey | ECKey:

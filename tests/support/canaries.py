@@ -1,0 +1,266 @@
+"""Canaries: every secret, code, token and claim value that a test meets, and a detector of them in what comes out.
+
+`canary` marks a value for the whole run, `watch…` what a test sees go by, for that test. `observe` looks at what the
+product says: log lines and answers. tests/support/canary_watch.py makes a test that was observed to leak a failed one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from html import escape
+from typing import Any
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+SHORTEST = 12
+"""Characters; what is shorter may stand in any text by chance and cannot be a canary."""
+
+PIECE = 24
+"""Characters: of a longer value, so long a part is enough to be found."""
+
+SHAPES = {
+    "a JWT": re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}"),
+    "a private key": re.compile(r"PRIVATE KEY"),
+    "an e-mail address": re.compile(r"[\w.+-]+@[\w-]+\.[a-z]{2,}"),
+    "a handle": re.compile(r"(?<![\w-])[0-9A-Za-z]{43}(?![\w-])"),
+}
+"""What no line of ours may hold even where nobody registered the value. A `kid` is shaped like a handle, and is left out."""
+
+
+class Detector:
+    """Finds registered values in text, whole or in part, plain or escaped. Time grows with the text alone."""
+
+    def __init__(self) -> None:
+        self._needles: dict[str, dict[str, set[str]]] = {}
+
+    def add(self, value: str, label: str) -> None:
+        """Register a value; ValueError for one that is too short to be told from chance."""
+        if len(value) < SHORTEST:
+            raise ValueError(f"a canary needs {SHORTEST} characters: {value!r}")
+        for form in forms(value):
+            for piece in _pieces(form):
+                self._needles.setdefault(piece[:SHORTEST], {}).setdefault(piece, set()).add(label)
+
+    def find(self, text: str, allowed: Collection[str] = ()) -> set[str]:
+        """Return the labels of what stands in the text, but for values that have an allowed one."""
+        found: set[str] = set()
+        for position in range(len(text) - SHORTEST + 1):
+            for needle, labels in self._needles.get(text[position : position + SHORTEST], {}).items():
+                if labels.isdisjoint(allowed) and text.startswith(needle, position):
+                    found |= labels
+        return found
+
+
+def forms(value: str) -> set[str]:
+    """Return the value as logs and pages might hold it: plain, escaped for URL, JSON, HTML and Python, base64, hex."""
+    data = value.encode("utf-8", "surrogatepass")
+    quoted = {quote(value, safe="", errors="surrogatepass"), quote_plus(value, errors="surrogatepass")}
+    texts = {value, escape(value), repr(value)[1:-1], repr(data)[2:-1], data.hex(), data.hex().upper()}
+    texts |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]} | quoted
+    texts |= {re.sub("%..", lambda escaped: escaped[0].lower(), text) for text in quoted}
+    texts |= {quote(text, safe="", errors="surrogatepass") for text in quoted}
+    texts |= {text.translate(_URL_SAFE) for text in _base64_forms(data)} | set(_base64_forms(data))
+    return {text for text in texts if len(text) >= SHORTEST}
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+def _base64_forms(data: bytes) -> Iterator[str]:
+    """Yield the base64 digits that the data alone decides, for each of its three places in a longer text."""
+    for shift in range(3):
+        encoded = base64.b64encode(bytes(shift) + data).decode("ascii")
+        yield encoded[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]
+
+
+def _pieces(form: str) -> list[str]:
+    if len(form) < 2 * PIECE:
+        return [form]
+    return [form[start : start + PIECE] for start in range(0, len(form) - PIECE, PIECE)] + [form[-PIECE:]]
+
+
+_lasting = Detector()
+_current = Detector()
+_hits: list[str] = []
+
+
+def begin_test() -> None:
+    """Forget what the test before has watched."""
+    global _current  # noqa: PLW0603  one a process, as there is one running test
+    _current = Detector()
+    _hits.clear()
+
+
+def take_hits() -> list[str]:
+    """Return what was found since the last call, one line each."""
+    taken = list(dict.fromkeys(_hits))
+    _hits.clear()
+    return taken
+
+
+def canary(value: str, label: str) -> str:
+    """Register a value for the whole run and return it."""
+    _lasting.add(value, label)
+    return value
+
+
+def watch(value: object, label: str) -> None:
+    """Register a value for the running test; what is no text, or too short, is let go."""
+    if isinstance(value, str) and len(value) >= SHORTEST:
+        _current.add(value, label)
+
+
+def watch_jwt(token: object, label: str) -> None:
+    """Register payload and signature of a compact token; its header is the same for all."""
+    if isinstance(token, str):
+        for segment in token.split(".")[1:] if token.count(".") == 2 else [token]:
+            watch(segment, label)
+
+
+def observe(text: str, where: str, *, allowed: Collection[str] = ()) -> None:
+    """Look for canaries in what came out; a hit fails the running test."""
+    found = _lasting.find(text, allowed) | _current.find(text, allowed)
+    if found:
+        _hits.append(f"{where}: {', '.join(sorted(found))} in {text[:400]!r}")
+
+
+def observe_line(fields: Mapping[str, Any], where: str) -> None:
+    """Look at what a log line says: for canaries, and for what is shaped like a secret."""
+    text = json.dumps(fields, default=str)
+    observe(text, where)
+    unnamed = json.dumps({name: value for name, value in fields.items() if name != "kid"}, default=str)
+    _hits.extend(
+        f"{where}: {shape} in {unnamed[:400]!r}"
+        for shape, pattern in SHAPES.items()
+        if pattern.search(unnamed)
+    )
+
+
+def observe_output(text: str, where: str) -> None:
+    """Look at what was written to standard output or error; lines of JSON are taken for log lines of the product."""
+    observe(text, where)
+    for line in text.splitlines():
+        if line.startswith("{") and '"message"' in line:
+            try:
+                fields = json.loads(line)
+            except ValueError:
+                continue  # not ours; it was looked at as text
+            observe_line(fields, where)
+
+
+def watch_event(event: Mapping[str, Any]) -> None:
+    """Register what a request to the bridge carries, by the names of its parameters."""
+    route = str(event.get("routeKey") or event.get("resource"))
+    names = _CALLBACK if route.endswith("/callback") else _FROM_COGNITO
+    several = event.get("multiValueQueryStringParameters") or {}
+    _watch_pairs([(name, value) for name, values in several.items() for value in values], names)
+    _watch_form(event.get("rawQueryString") or "", names)
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            body = base64.b64decode(body, validate=True).decode("utf-8")
+        except ValueError:
+            body = ""  # the edge refuses it unread, and so can this
+    _watch_form(body, names)
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    watch_authorization(str(headers.get("authorization", "")), "access_token")
+    for piece in [*(event.get("cookies") or ()), *str(headers.get("cookie", "")).split(";")]:
+        watch(str(piece).partition("=")[2], "cookie")
+
+
+def watch_result(result: Mapping[str, Any]) -> None:
+    """Register what an answer of the bridge carries, and look for everything that it must not carry."""
+    headers = {name: str(value) for name, value in (result.get("headers") or {}).items()}
+    for name, values in (result.get("multiValueHeaders") or {}).items():
+        headers[name] = ", ".join(values)
+    for line in result.get("cookies") or ():
+        watch(str(line).partition(";")[0].partition("=")[2], "cookie")
+    location, body = headers.pop("location", ""), str(result.get("body") or "")
+    to_idp = "client_id=" in location
+    _watch_form(urlsplit(location).query, _TO_IDP if to_idp else _FROM_COGNITO)
+    document = _json_object(body)
+    _watch_pairs(list(document.items()), _FROM_COGNITO)
+    observe(
+        location,
+        "a redirect",
+        allowed={"upstream_state", "upstream_nonce", "claim"} if to_idp else {"code", "state"},
+    )
+    if "access_token" in document:
+        allowed = {"access_token", "id_token", "nonce", "claim", "upstream_id_token"}
+    else:
+        allowed = {"claim"} if "sub" in document else set()
+    # The reloading page asks for itself again, and only the browser that has the state gets it.
+    observe(_RELOAD.sub("", body), "a body", allowed=allowed)
+    observe(json.dumps(headers), "the headers")
+
+
+def watch_authorization(header: str, bearer: str) -> None:
+    """Register the secret of a Basic header, or the token of a Bearer one under the label `bearer`."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        watch(value.strip(), bearer)
+    elif scheme.lower() == "basic":
+        watch(value.strip(), "client_secret")
+        try:
+            decoded = base64.b64decode(value, validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            return  # refused unread by the product as well
+        watch(decoded.partition(":")[2], "client_secret")
+
+
+def watch_upstream(body: bytes | None, headers: Mapping[str, str], answer: bytes) -> None:
+    """Register what the bridge sends to an IdP and what it gets back."""
+    _watch_form((body or b"").decode("utf-8", "replace"), _CALLBACK)
+    lowered = {name.lower(): value for name, value in headers.items()}
+    watch_authorization(lowered.get("authorization", ""), "upstream_access_token")
+    document = _json_object(answer.decode("utf-8", "replace"))
+    if "access_token" in document or "id_token" in document:
+        watch(document.get("access_token"), "upstream_access_token")
+        watch(document.get("refresh_token"), "upstream_refresh_token")
+        watch_jwt(document.get("id_token"), "upstream_id_token")
+    elif "sub" in document:
+        for name, value in document.items():
+            if name not in {"iss", "aud"}:
+                watch(value, "claim")
+
+
+def watch_private_jwk(jwk: Mapping[str, Any]) -> None:
+    """Register the private members for the whole run: keys are made once."""
+    for name in ("d", "p", "q", "dp", "dq", "qi", "k"):
+        if name in jwk:
+            canary(jwk[name], "a private key")
+
+
+_FROM_COGNITO = {
+    name: name
+    for name in ("code", "state", "nonce", "client_secret", "code_verifier", "access_token", "id_token")
+} | {"login_hint": "claim"}
+_CALLBACK = {
+    "code": "upstream_code", "state": "upstream_state", "id_token": "upstream_id_token",
+    "client_secret": "client_secret", "client_assertion": "client_assertion", "code_verifier": "upstream_verifier",
+}  # fmt: skip
+_TO_IDP = {"state": "upstream_state", "nonce": "upstream_nonce", "login_hint": "claim"}
+_RELOAD = re.compile(r"(?<=/callback\?state=)[0-9A-Za-z]{43}")
+
+
+def _watch_form(encoded: str, names: Mapping[str, str]) -> None:
+    _watch_pairs(parse_qsl(encoded, errors="replace", separator="&"), names)
+
+
+def _watch_pairs(pairs: list[tuple[str, Any]], names: Mapping[str, str]) -> None:
+    for name, value in pairs:
+        if name in {"id_token", "client_assertion"}:
+            watch_jwt(value, names.get(name, name))
+        elif name in names:
+            watch(value, names[name])
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
