@@ -180,4 +180,5 @@ def test_the_credential_is_in_no_url_and_no_log(method):
     credential = form(request).get("client_assertion", SECRET)
     said = [redirect.url, repr(redirect), repr(request), json.dumps(idp.telemetry.events)]
     said += [request.url for request in idp.http.sent]
-    assert all(credential not in text and SECRET not in text for text in said)
+    encoded = request.headers.get("authorization", SECRET).removeprefix("Basic ")
+    assert not [text for text in said for secret in (credential, SECRET, encoded) if secret in text]

@@ -96,8 +96,15 @@ class StaleCache(Generic[T]):
         if slot.failure is not None and 0 <= self._clock() - slot.failed_at < REFRESH_BACK_OFF:
             return older, False
         short = Deadline(min(deadline.at, deadline.monotonic() + REFRESH_BUDGET), deadline.monotonic)
+
+        def fetch_in_time(last_good: T | None, within: Deadline) -> T:
+            try:
+                return fetch(last_good, within)
+            except DeadlineExceeded:
+                raise UpstreamError("upstream_timeout", error="temporarily_unavailable") from None
+
         try:
-            return self._attempt(slot, fetch, short), True
+            return self._attempt(slot, fetch_in_time, short), True
         except UpstreamError as failure:
             self._on_stale(key, failure)
             return older, False

@@ -147,7 +147,7 @@ def parse_jwk_set(body: bytes) -> JwkSet:
 
     Dropped, one by one: symmetric and private keys, RSA below 2,048 or above 8,192 bits or with an exponent that is
     even or 1, ROCA, points off their curve, unknown types and curves, `use` other than `sig`, `key_ops` without
-    `verify`, and every key whose `kid` stands there twice. Raises UpstreamError `jwks_malformed`,
+    `verify`; and of what is left every key whose `kid` stands there twice. Raises UpstreamError `jwks_malformed`,
     `jwks_too_many_keys` (above 100), `jwks_without_usable_key`.
     """
     try:

@@ -68,6 +68,19 @@ def test_a_failed_refresh_is_covered_by_what_is_there_and_told(cache, clock, cov
     assert covered == [(KEY, "upstream_unreachable")]
 
 
+def test_a_refresh_that_runs_out_of_time_is_covered_too(cache, clock, covered):
+    source = Source("one", DeadlineExceeded())
+    get(cache, source)
+    clock.now += 600
+    assert get(cache, source) == ("one", False)
+    assert covered == [(KEY, "upstream_timeout")]
+
+
+def test_a_first_fetch_that_runs_out_of_time_says_so(cache):
+    with pytest.raises(DeadlineExceeded):
+        get(cache, Source(DeadlineExceeded()))
+
+
 def test_a_failing_refresh_is_not_tried_at_every_request(cache, clock):
     source = Source(
         "one", UpstreamError("upstream_unreachable"), UpstreamError("upstream_unreachable"), "two"
