@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbridge.errors import ConfigurationError, DeadlineExceeded, KeyUnavailable
@@ -150,6 +150,7 @@ def test_nothing_is_signed_without_the_active_key(ring, keys, deadline, failure)
 STATES = [NEW, OLD, OTHER, *FAILURES]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(STATES), st.sampled_from(STATES), st.integers(0, 5000)), max_size=8)
 )
