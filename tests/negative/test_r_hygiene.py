@@ -251,11 +251,11 @@ def test_158_fields_of_one_invocation_are_absent_in_the_next(telemetry, capsys):
     assert second["SignInFailed"] == [1.0]
 
 
-def test_158_ten_thousand_names_are_no_dimensions(telemetry, capsys):
-    for number in range(10_000):
+def test_158_a_thousand_names_are_no_dimensions(telemetry, capsys):
+    for number in range(1_000):
         telemetry.event("request_refused", connection=f"random-{number}", reason="unknown_connection")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len({line["connection"] for line in lines}) == 10_000
+    assert len({line["connection"] for line in lines}) == 1_000
     series = {
         (
             directive["Namespace"],
