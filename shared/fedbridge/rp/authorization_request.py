@@ -18,7 +18,7 @@ from fedbridge.rp.random_values import random_value
 OWN = frozenset(
     {
         "response_type", "client_id", "redirect_uri", "scope", "state", "nonce",
-        "code_challenge", "code_challenge_method", "response_mode", "request", "request_uri",
+        "code_challenge", "code_challenge_method", "response_mode", "request", "request_uri", "dpop_jkt",
     }
 )  # fmt: skip
 """What only the bridge sets: neither `parameters` nor what Cognito sends may touch these."""
