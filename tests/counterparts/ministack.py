@@ -38,11 +38,14 @@ ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-ministack"
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 
-# It ends with us: the open stdin says that we live.
+# It ends with us: the open stdin says that we live. Its URLs have the port that it finds when it is imported, and it
+# listens at the one that it finds when it starts: a server in front of it has the first.
 _START = """
 import os, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+import ministack.services.cognito
 from ministack.app import main
+os.environ["GATEWAY_PORT"] = os.environ["LISTEN_PORT"]
 main()
 """
 
@@ -61,11 +64,19 @@ def ministack_or_skip_reason(environment: Path = ENVIRONMENT) -> Path | str:
 class MiniStack:
     """The running emulator. `url` is its one endpoint, on `host`; `env` adds variables of its own to it.
 
+    `front` is the URL that browsers see when another server stands in front of its user pools, on `host` too.
     Entering takes about half a second. Raises `ProgramFailedError`; skips the running test where it is not installed.
     """
 
-    def __init__(self, *, host: str = "localhost", env: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        *,
+        host: str = "localhost",
+        front: str | None = None,
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.host = host
+        self.front = front
         self.env = env
 
     def __enter__(self) -> Self:
@@ -93,7 +104,8 @@ class MiniStack:
         self.url = f"http://{self.host}:{port}"
         own = {
             "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
+            "GATEWAY_PORT": str(httpx.URL(self.front).port if self.front else port),
+            "LISTEN_PORT": str(port),
             "MINISTACK_HOST": self.host,
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
@@ -147,7 +159,7 @@ class MiniStack:
         return f"{self._base_url(domain)}/oauth2/idpresponse"
 
     def _base_url(self, domain: str | None) -> str:
-        return f"https://{domain}.auth.{REGION}.amazoncognito.com" if domain else self.url
+        return f"https://{domain}.auth.{REGION}.amazoncognito.com" if domain else self.front or self.url
 
     def create_federated_pool(
         self,

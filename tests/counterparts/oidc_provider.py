@@ -171,6 +171,7 @@ class OidcProvider:
     """An upstream OpenID Provider on loopback; entering starts it, which takes less than a second.
 
     `path` is the issuer's path (`/realms/bank`). `pages` is `plain` or `demo` (a login page to show to people).
+    `front` is the origin that everybody else sees when another server, which keeps the Host header, stands in front.
     `claims_in_id_token` puts every claim of the scopes there, as most enterprise IdPs do. Lifetimes in seconds.
     `oidc_provider` is laid over the library's configuration: `{"features": {"jwtResponseModes": {"enabled": True}}}`.
     Raises `ProgramFailedError` when it does not come up; skips the running test where Node.js is missing.
@@ -182,6 +183,7 @@ class OidcProvider:
     path: str = ""
     host: str = "127.0.0.1"
     port: int = 0
+    front: str | None = None
     tls: Tls | None = None
     require_pkce: bool = True
     require_nonce: bool = True
@@ -225,7 +227,7 @@ class OidcProvider:
 
     def _configuration(self, admin_token: str) -> dict[str, Any]:
         passed_on = (
-            "path host port tls require_pkce require_nonce consent claims_in_id_token code_lifetime id_token_lifetime"
+            "path host port front tls require_pkce require_nonce consent claims_in_id_token code_lifetime id_token_lifetime"
             " acr_values pages oidc_provider"
         )
         return {

@@ -40,7 +40,7 @@ server.listen(config.port ?? 0, config.host);
 await once(server, 'listening');
 
 const origin = `${config.tls ? 'https' : 'http'}://${config.host}:${server.address().port}`;
-const provider = new OpenIdProvider(origin + config.path, config);
+const provider = new OpenIdProvider((config.front ?? origin) + config.path, config);
 const journal = new Journal(config.path);
 await provider.start();
 

@@ -163,6 +163,27 @@ def test_it_listens_on_loopback_alone(aws: MiniStack) -> None:
 
 
 @pytest.mark.ministack
+def test_behind_another_server_its_pools_speak_of_that_ones_address() -> None:
+    unreachable = OidcIdentityProvider(
+        name="Bank",
+        client_id="cognito",
+        client_secret=SECRET,
+        oidc_issuer="http://localhost:9/idp",
+        endpoints=Endpoints(
+            **dict.fromkeys(
+                ("authorize_url", "token_url", "attributes_url", "jwks_uri"), "http://localhost:9/idp"
+            )
+        ),
+    )
+    with MiniStack(front="http://localhost:9") as aws:
+        pool = aws.create_federated_pool(unreachable)
+        assert pool.redirect_uri == aws.redirect_uri() == "http://localhost:9/oauth2/idpresponse"
+        url = pool.sign_in_url().replace(pool.base_url, pool.local_url)
+        sent_on = httpx.URL(httpx.get(url, trust_env=False).headers["location"])
+        assert sent_on.params["redirect_uri"] == pool.redirect_uri
+
+
+@pytest.mark.ministack
 def test_it_ends_with_whoever_started_it() -> None:
     with MiniStack() as aws:
         stdin = aws._program._process.stdin

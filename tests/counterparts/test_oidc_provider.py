@@ -592,3 +592,12 @@ def test_serves_tls_and_takes_client_certificates(tmp_path: Path) -> None:
         with_certificate = httpx.post(op.endpoint("token"), data=form, verify=trust, trust_env=False)
     refused(without)
     assert with_certificate.status_code == 200, with_certificate.text
+
+
+def test_behind_another_server_it_speaks_of_that_ones_address() -> None:
+    with OidcProvider(front="http://127.0.0.1:9") as op:
+        assert op.issuer == "http://127.0.0.1:9"
+        url = f"{op.origin}/.well-known/openid-configuration"
+        metadata = httpx.get(url, headers={"host": "127.0.0.1:9"}, trust_env=False).json()
+        assert metadata["issuer"] == op.issuer
+        assert metadata["token_endpoint"] == op.endpoint("token")
