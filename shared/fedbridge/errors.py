@@ -8,6 +8,7 @@ FedbridgeError
 │   └── PayloadTooLarge          413
 ├── OAuthError                   an answer in the caller's protocol (RFC 6749 §4.1.2.1, §5.2; RFC 6750 §3.1)
 ├── UpstreamError                the identity provider, or the way to it, failed the sign-in
+│   └── IssuerMismatch           who answered is not the identity provider that was asked: no redirect
 ├── StoreError                   the transaction store or the connection registry
 │   ├── StoreUnavailable         nothing happened, or nothing that counts
 │   ├── OutcomeUnknown           a write was sent and its answer was lost: treated as a replay
@@ -126,6 +127,13 @@ class UpstreamError(FedbridgeError):
         self.description = description
         self.upstream_code = upstream_code
         self.upstream_status = upstream_status
+
+
+class IssuerMismatch(UpstreamError):
+    """The authorization response is not known to come from the identity provider that was asked (RFC 9207 §2.4).
+
+    Whoever sent it is not answered: the trip ends on a page, without even an error for Cognito.
+    """
 
 
 class StoreError(FedbridgeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from fedbridge.errors import (
     ConfigurationError,
     DeadlineExceeded,
     FedbridgeError,
+    IssuerMismatch,
     KeyUnavailable,
     RequestRefused,
     StoreError,
@@ -113,6 +114,7 @@ def _check_delivery(connection: Connection, request: Request, response: Paramete
 
 def _exchange(callback: Callback, transaction: Transaction) -> Response:
     services, request = callback.services, callback.request
+    deadline = replace(request.deadline, correlation_id=transaction.correlation_id)
     remembered = callback.remembered(transaction)
     try:
         began = _connection_of(callback, transaction)
@@ -121,7 +123,7 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
             remembered=remembered["upstream"],
             callback_url=f"{services.issuer(began)}/callback",
             response=callback.response,
-            deadline=request.deadline,
+            deadline=deadline,
         )
         code = _authorize(callback, remembered, identity)
     except (UpstreamError, KeyUnavailable, ConfigurationError, StoreError, DeadlineExceeded) as failure:
@@ -184,7 +186,10 @@ def authorize_move(
 def _failed(
     callback: Callback, transaction: Transaction, remembered: dict[str, Any], failure: FedbridgeError
 ) -> Response:
-    """Tell Cognito, and mark the transaction, so that a reload is offered a new start at once."""
+    """Tell Cognito, and mark the transaction, so that a reload is offered a new start at once.
+
+    A response that may be another IdP's is not passed on in any form: the person is told, and offered a new start.
+    """
     services, error = callback.services, to_oauth_error(failure)
     services.telemetry.event(
         "sign_in_failed",
@@ -204,6 +209,14 @@ def _failed(
             services.telemetry.event(
                 "store_failed", correlation_id=transaction.correlation_id, reason=unmarked.reason
             )
+    if isinstance(failure, IssuerMismatch):
+        return pages.page(
+            pages.FAILED,
+            correlation_id=transaction.correlation_id,
+            status=400,
+            connection=callback.connection,
+            client_id=transaction.client_id,
+        )
     return redirect_with_error(
         remembered["redirect_uri"],
         remembered["state"],
@@ -229,19 +242,15 @@ def _repeated(callback: Callback, current: Transaction | None) -> Response:
         return _page(services, callback.request, connection, pages.BAD_REQUEST, "state_unknown")
     if not hmac.compare_digest(current.browser_hash, presented["browser_hash"]):
         return _page(services, callback.request, connection, pages.LOST_BROWSER, "browser_mismatch")
-    services.telemetry.event(
-        "callback_repeated",
-        connection=connection.name,
-        correlation_id=current.correlation_id,
-        phase=current.phase,
-    )
     now: int = presented["now"]
     if current.phase is Phase.AUTHORIZED and now < (current.code_expires_at or 0):
+        _note_repeat(callback, current)
         scope = services.scope(connection)
         return _send_code(
             callback, callback.remembered(current), code_for(scope, callback.state, callback.browser)
         )
     if current.phase is Phase.EXCHANGING and now < (current.exchange_deadline or 0):
+        _note_repeat(callback, current)
         again = f"{services.issuer(connection)}/callback?{urlencode({'state': str(callback.state)})}"
         return pages.page(
             pages.WORKING,
@@ -250,13 +259,32 @@ def _repeated(callback: Callback, current: Transaction | None) -> Response:
             connection=connection,
             refresh_to=again,
         )
-    ended = {Phase.REDEEMED: pages.FINISHED, Phase.FAILED: pages.FAILED}.get(current.phase, pages.EXPIRED)
+    message, reason = _ENDED.get(current.phase, _EXPIRED)
+    _note_repeat(callback, current, reason)
     return pages.page(
-        ended,
+        message,
         correlation_id=current.correlation_id,
         status=400,
         connection=connection,
         client_id=current.client_id,
+    )
+
+
+_EXPIRED = (pages.EXPIRED, "sign_in_expired")
+_ENDED = {
+    Phase.REDEEMED: (pages.FINISHED, "sign_in_already_complete"),
+    Phase.FAILED: (pages.FAILED, "sign_in_already_failed"),
+}
+
+
+def _note_repeat(callback: Callback, current: Transaction, reason: str | None = None) -> None:
+    callback.services.telemetry.event(
+        "callback_repeated",
+        connection=current.connection,
+        client_id=current.client_id,
+        correlation_id=current.correlation_id,
+        phase=current.phase,
+        reason=reason,
     )
 
 

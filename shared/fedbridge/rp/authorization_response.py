@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fedbridge.errors import UpstreamError
+from fedbridge.errors import IssuerMismatch, UpstreamError
 from fedbridge.model.connection import Connection
 from fedbridge.model.http import Parameters
 from fedbridge.model.metadata import ProviderMetadata
@@ -19,14 +19,15 @@ def validate_authorization_response(
     """Return the code; called before anything is sent to the IdP, with `state` already proven.
 
     `iss` is compared first, errors included (RFC 9207 §2.4): when present it equals the configured issuer byte for
-    byte, and it is present where the metadata says so. Raises UpstreamError: `authorization_response_iss_mismatch`,
-    `…_iss_missing`, `…_ambiguous` (code and error), `…_empty`, `…_error` (the IdP refused), `authorization_code_malformed`.
+    byte, and it is present where the metadata says so. Raises IssuerMismatch (`authorization_response_iss_mismatch`,
+    `…_iss_missing`) and UpstreamError: `authorization_response_ambiguous` (code and error), `…_empty`, `…_error` (the IdP
+    refused), `authorization_code_malformed`.
     """
     if "iss" in response:
         if response["iss"] != connection.issuer:
-            raise UpstreamError("authorization_response_iss_mismatch")
+            raise IssuerMismatch("authorization_response_iss_mismatch")
     elif metadata.authorization_response_iss_parameter_supported:
-        raise UpstreamError("authorization_response_iss_missing")
+        raise IssuerMismatch("authorization_response_iss_missing")
     code, error = response.value("code"), response.value("error")
     if code is not None and error is not None:
         raise UpstreamError("authorization_response_ambiguous")
