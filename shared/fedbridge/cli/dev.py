@@ -33,7 +33,7 @@ def add_command(commands: Any) -> None:
         "--template", type=Path, default=Path("template.yaml"), metavar="FILE", help="where routes come from"
     )
     parser.add_argument("--host", default="localhost", choices=LOOPBACK, help="loopback only")
-    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--port", type=int, default=8080, help="0 for any that is free")
     parser.add_argument("--base-url", help="what browsers see, if another server stands in front")
     parser.add_argument(
         "--state", type=Path, default=Path(".fedbridge"), metavar="FOLDER", help="keys and store"
@@ -51,19 +51,30 @@ def add_command(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until interrupted; raises ConfigurationError before anything listens."""
+    """Serve until interrupted; raises ConfigurationError before anything is served."""
     tls = _tls(options)
-    base_url = options.base_url or f"{'https' if tls else 'http'}://{options.host}:{options.port}"
     connections = load(options.connections, allow_local=True)
-    os.environ.update(environment(options, base_url, connections.values()))
-    routes = {route.path: handler for route, handler in _load(read_routes(options.template))}
-    with Gateway((options.host, options.port), routes, tls) as gateway:
+    routes = read_routes(options.template)
+    with _listen(options, tls) as gateway:
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        listening = f"{'https' if tls else 'http'}://{host}:{gateway.server_address[1]}"
+        base_url = options.base_url or listening
+        os.environ.update(environment(options, base_url, connections.values()))
+        gateway.routes = {route.path: handler for route, handler in _load(routes)}
         print(f"fedbridge serves {', '.join(connections) or 'no connection'} at {base_url}")
         for name in connections:
             print(f"  {base_url}/{name}/.well-known/openid-configuration")
-        print("Ctrl-C ends it.", flush=True)
+        print(f"It listens at {listening}. Ctrl-C ends it.", flush=True)
         gateway.serve_forever()
     return 0
+
+
+def _listen(options: argparse.Namespace, tls: ssl.SSLContext | None) -> Gateway:
+    """Return a gateway without routes yet: whoever calls early waits until it serves."""
+    try:
+        return Gateway((options.host, options.port), {}, tls)
+    except OSError as error:
+        raise ConfigurationError(f"--host {options.host} --port {options.port}: {error.strerror}") from None
 
 
 def environment(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Gateway(ThreadingHTTPServer):
     def __init__(
         self, address: tuple[str, int], routes: Mapping[str, Handler], tls: ssl.SSLContext | None = None
     ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _RequestHandler)
         self.routes = routes
         if tls is not None:
@@ -71,7 +73,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
     server_version = "fedbridge-dev"
     sys_version = ""
     timeout = 60
-    disable_nagle_algorithm = True  # Headers and body leave in two writes; Nagle would hold the second back for 40 ms.
+    disable_nagle_algorithm = (
+        True  # Headers and body leave in two writes; Nagle would hold the second back for 40 ms.
+    )
 
     def handle_any(self) -> None:
         raw_path, _, raw_query = self.path.partition("?")
