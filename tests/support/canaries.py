@@ -158,13 +158,7 @@ def watch_event(event: Mapping[str, Any]) -> None:
     several = event.get("multiValueQueryStringParameters") or {}
     _watch_pairs([(name, value) for name, values in several.items() for value in values], names)
     _watch_form(event.get("rawQueryString") or "", names)
-    body = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        try:
-            body = base64.b64decode(body, validate=True).decode("utf-8")
-        except ValueError:
-            body = ""  # the edge refuses it unread, and so can this
-    _watch_form(body, names)
+    _watch_form(_body(event), names)
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     watch_authorization(str(headers.get("authorization", "")), "access_token")
     for piece in [*(event.get("cookies") or ()), *str(headers.get("cookie", "")).split(";")]:
@@ -244,6 +238,16 @@ _CALLBACK = {
 }  # fmt: skip
 _TO_IDP = {"state": "upstream_state", "nonce": "upstream_nonce", "login_hint": "claim"}
 _RELOAD = re.compile(r"(?<=/callback\?state=)[0-9A-Za-z]{43}")
+
+
+def _body(event: Mapping[str, Any]) -> str:
+    body = event.get("body")
+    if not isinstance(body, str):
+        return ""  # the edge refuses what is no text or no base64 unread, and so can this
+    try:
+        return base64.b64decode(body, validate=True).decode("utf-8") if event.get("isBase64Encoded") else body
+    except ValueError:
+        return ""
 
 
 def _watch_form(encoded: str, names: Mapping[str, str]) -> None:
