@@ -12,6 +12,7 @@ import pytest
 
 from fedbridge.errors import OAuthError
 from fedbridge.flows.handles import ALPHABET
+from fedbridge.model.deadline import Deadline
 from fedbridge.op import client_authentication
 from fedbridge.op.client_authentication import secret_hash
 from tests.fakes.registry import FakeRegistry
@@ -385,7 +386,7 @@ def test_case_29_the_good_twins(gateway, verifier):
 def test_case_30_the_code_lives_60_seconds_whatever_the_table_still_holds(gateway, code, seconds, status):
     gateway.bridge.clock.now += seconds
     answer = gateway.redeem(code)
-    assert gateway.bridge.store.read(code[:21], bridge_support.Deadline.after(5)) is not None
+    assert gateway.bridge.store.read(code[:21], Deadline.after(5)) is not None
     assert answer.status == status
     if status == 400:
         assert_json_error(gateway, answer, "invalid_grant", "code_refused")
