@@ -6,6 +6,7 @@ import pytest
 
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.model.deadline import Deadline
+from fedbridge.net.http11 import system_resolver
 from fedbridge.net.outbound import KEEP_ALIVE, MAX_IDLE, OutboundClient, tls_context
 from fedbridge.ports import OutboundRequest
 from tests.fakes.certificates import Authority
@@ -249,6 +250,21 @@ def test_threads_get_their_own_answers():
         bodies = list(pool.map(lambda path: get(client, peer.url(path)).body.decode(), paths))
         assert bodies == paths
         assert peer.visits <= 16
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def test_the_system_is_asked_for_addresses():
+    found = system_resolver("localhost", 443)
+    assert found
+    assert set(found) <= {"127.0.0.1", "::1"}
+
+
+def test_a_resolver_that_is_broken_is_no_outage():
+    client = OutboundClient(resolve=Resolving(RuntimeError("broken")))
+    with pytest.raises(RuntimeError, match="broken"):
+        get(client, "https://idp.example/")
 
 
 # --- configuration ------------------------------------------------------------------------------------------------
