@@ -19,14 +19,14 @@ class NullTelemetry:
 
 @dataclass
 class RecordingTelemetry:
-    """Keeps every event as (name, fields), the fields as they were given."""
+    """Keeps every event as (name, fields), without the fields that have no value, as a log line does."""
 
     events: list[tuple[str, dict[str, Value]]] = field(default_factory=list)
 
     def event(self, name: str, **fields: Value) -> None:
         _, cleaned = check(name, fields)
         observe_line(cleaned, f"the event {name}")
-        self.events.append((name, dict(fields)))
+        self.events.append((name, {field: value for field, value in fields.items() if value is not None}))
 
     def names(self) -> list[str]:
         return [name for name, _ in self.events]

@@ -1,4 +1,4 @@
-"""One time budget a request, shared by every call it makes."""
+"""What every call of one request shares: its time budget, and the id under which it is logged."""
 
 from __future__ import annotations
 
@@ -23,15 +23,22 @@ MARGIN = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment on the monotonic clock, in seconds."""
+    """A moment on the monotonic clock, in seconds, and whose it is: it travels with every call, so the id does too."""
 
     at: float
     monotonic: Callable[[], float] = field(default=time.monotonic, repr=False)
+    correlation_id: str | None = None
 
     @classmethod
-    def after(cls, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> Deadline:
+    def after(
+        cls,
+        seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        correlation_id: str | None = None,
+    ) -> Deadline:
         """Return the deadline that lies `seconds` ahead."""
-        return cls(monotonic() + seconds, monotonic)
+        return cls(monotonic() + seconds, monotonic, correlation_id)
 
     def remaining(self) -> float:
         """Return the seconds left; raises DeadlineExceeded when there are none."""

@@ -40,12 +40,13 @@ def outline(event: Any, context: Any, budget: float) -> Request:
     else:
         method = _mapping(_mapping(parts.get("requestContext")).get("http")).get("method")
         _, _, route = _text(parts.get("routeKey")).partition(" ")
+    correlation_id = _new_correlation_id()
     return Request(
         method=_text(method),
         route=_text(route),
         connection="",
-        correlation_id=_new_correlation_id(),
-        deadline=Deadline.after(min(budget, _time_left(context))),
+        correlation_id=correlation_id,
+        deadline=Deadline.after(min(budget, _time_left(context)), correlation_id=correlation_id),
     )
 
 

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from fedbridge.errors import DeadlineExceeded, UpstreamError
@@ -95,7 +95,7 @@ class StaleCache(Generic[T]):
         """Replace a document that has aged, within a part of the deadline, so that a hung IdP leaves the rest."""
         if slot.failure is not None and 0 <= self._clock() - slot.failed_at < REFRESH_BACK_OFF:
             return older, False
-        short = Deadline(min(deadline.at, deadline.monotonic() + REFRESH_BUDGET), deadline.monotonic)
+        short = replace(deadline, at=min(deadline.at, deadline.monotonic() + REFRESH_BUDGET))
 
         def fetch_in_time(last_good: T | None, within: Deadline) -> T:
             try:

@@ -66,6 +66,7 @@ class Calls:
             self._telemetry.event(
                 "upstream_call",
                 connection=connection.name,
+                correlation_id=deadline.correlation_id,
                 upstream_endpoint=endpoint,
                 upstream_status=status,
                 reason=reason,

@@ -121,7 +121,12 @@ class JwksSource:
             return self._fetch(connection, metadata.jwks_uri, within)
 
         def refetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
-            self._telemetry.event("jwks_refetched", connection=connection.name, kid=kid)
+            self._telemetry.event(
+                "jwks_refetched",
+                connection=connection.name,
+                correlation_id=deadline.correlation_id,
+                kid=kid,
+            )
             return fetch(_last_good, within)
 
         keys, fetched_now = self._cache.get(cache_key, fetch, deadline)

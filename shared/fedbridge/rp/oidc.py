@@ -106,5 +106,10 @@ class OidcUpstream:
             upstream_id_token=id_token.compact if connection.tokens == "relay" else None,
         )
         if dropped:
-            self._telemetry.event("claims_dropped", connection=connection.name, claims=",".join(dropped))
+            self._telemetry.event(
+                "claims_dropped",
+                connection=connection.name,
+                correlation_id=deadline.correlation_id,
+                claims=",".join(dropped),
+            )
         return identity
