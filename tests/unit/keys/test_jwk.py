@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fedbridge.errors import ConfigurationError
+from fedbridge.jws import b64url
 from fedbridge.keys.jwk import import_public_key, public_jwk, thumbprint
 from fedbridge.keys.strength import has_roca_fingerprint
 from tests.support.keys import (
@@ -297,6 +298,18 @@ def test_ec_members_that_are_not_what_they_must_be(member, value):
     refusal(jwk_text(ec_key(), **{member: value}))
 
 
+@pytest.mark.parametrize("member", ["x", "y", "d"])
+def test_ec_members_with_a_zero_too_many_or_bits_left_over(member):
+    """The number is right, its form is not (RFC 7518 §6.2.1.2; RFC 4648 §3.5)."""
+    value = private_jwk(ec_key())[member]
+    octets = base64.urlsafe_b64decode(value + "=")
+    left_over = value[:-1] + chr(ord(value[-1]) + 1)
+    assert base64.urlsafe_b64decode(left_over + "=") == octets
+
+    refusal(jwk_text(ec_key(), **{member: b64url(b"\0" + octets)}))
+    refusal(jwk_text(ec_key(), **{member: left_over}))
+
+
 @pytest.mark.parametrize("member", ["x", "y"])
 def test_an_ec_jwk_without_its_point(member):
     jwk = private_jwk(ec_key())
@@ -323,7 +336,10 @@ def test_a_jwk_of_no_type(key_type):
 
 
 def test_repeated_members():
-    refusal(jwk_text(ec_key())[:-1] + ', "d": "AQ"}')
+    """Two readers could take different ones; here both are even the same."""
+    jwk = private_jwk(ec_key())
+
+    refusal(json.dumps(jwk)[:-1] + f', "kty": "EC", "d": "{jwk["d"]}"}}')
 
 
 @pytest.mark.parametrize("make", KEYS)
