@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from botocore.client import BaseClient
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -70,22 +68,22 @@ def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any:
             client = _session().create_client(service, endpoint_url=endpoint_url, config=configuration)
         except NoRegionError:
             raise ConfigurationError("No AWS region is set: give AWS_DEFAULT_REGION or a profile.") from None
-    forget_idle_connections(client)
+    _forget_idle_connections(client)
     return client
 
 
-def forget_idle_connections(client: BaseClient, clock: Callable[[], float] = time.time) -> None:
+def _forget_idle_connections(client: BaseClient) -> None:
     """Make `client` open a new connection where the kept ones rested longer than IDLE_LIMIT.
 
     Lambda freezes a sandbox between requests. A connection that the service closed meanwhile fails only once a request
     is on its way, and for a conditional write that means an unknown outcome and a lost sign-in. The clock is the wall's,
     because a monotonic one may stand still in a frozen sandbox.
     """
-    used_at = clock()
+    used_at = time.time()
 
     def before_call(**_: Any) -> None:
         nonlocal used_at
-        now = clock()
+        now = time.time()
         if not 0 <= now - used_at <= IDLE_LIMIT:
             client.close()  # Empties the pool; the next request fills it again.
         used_at = now

@@ -205,7 +205,9 @@ def test_131_a_write_whose_answer_is_lost_is_unknown_and_never_succeeds_again(
     assert refused.value.current == after
 
 
-@pytest.mark.parametrize("fault", [lose_request, refuse("InternalServerError", 500)])
+@pytest.mark.parametrize(
+    "fault", [lose_request, refuse("InternalServerError", 500), refuse("ThrottlingException", 503)]
+)
 @pytest.mark.parametrize("name", WRITES)
 def test_131_a_write_that_may_have_been_lost_on_the_way_is_unknown_and_sent_once(
     server: DynamoDBServer, store: DynamoDBTransactionStore, name: str, fault: Fault

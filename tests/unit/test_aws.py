@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import time_machine
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fedbridge.aws import IDLE_LIMIT, forget_idle_connections, sdk_client
+from fedbridge.aws import IDLE_LIMIT, sdk_client
 from tests.support.dynamodb import CREDENTIALS
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -115,14 +116,15 @@ def test_calls_share_a_connection_and_a_short_user_agent(endpoint: Endpoint, ser
 def test_a_connection_that_rested_too_long_is_not_trusted_with_a_request(
     endpoint: Endpoint, rest: float
 ) -> None:
-    now = 1_800_000_000.0
-    with closing(sdk_client("dynamodb", endpoint_url=endpoint.url)) as client:
-        forget_idle_connections(client, lambda: now)
+    with (
+        time_machine.travel(1_800_000_000, tick=False) as traveller,
+        closing(sdk_client("dynamodb", endpoint_url=endpoint.url)) as client,
+    ):
         call(client, "dynamodb")
-        now += IDLE_LIMIT
+        traveller.shift(IDLE_LIMIT)
         call(client, "dynamodb")
         assert len(set(endpoint.peers)) == 1
-        now += rest
+        traveller.shift(rest)
         call(client, "dynamodb")
         assert len(set(endpoint.peers)) == 2
 

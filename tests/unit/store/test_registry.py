@@ -94,6 +94,17 @@ def test_160_unknown_names_are_remembered_up_to_a_bound(
     assert source.asked == [*names, names[0]]
 
 
+def test_an_unknown_name_that_is_asked_for_again_is_the_last_to_be_forgotten(
+    source: Source, registry: CachingConnectionRegistry, clock: SettableClock
+) -> None:
+    names = [f"junk-{number}" for number in range(MOST_UNKNOWN)]
+    for step, name in [*((0, name) for name in names), (10, names[0]), (0, "one-more"), (0, names[0])]:
+        clock.now += step
+        with pytest.raises(UnknownConnection):
+            registry.get(name, soon())
+    assert source.asked == [*names, names[0], "one-more"]
+
+
 def test_a_flood_of_unknown_names_costs_known_ones_nothing(
     source: Source, registry: CachingConnectionRegistry
 ) -> None:
@@ -124,6 +135,18 @@ def test_while_stale_is_served_the_source_is_asked_every_five_seconds(
         registry.get("acme", soon())
         clock.now += 1
     assert source.asked == ["acme"] * 5
+
+
+def test_stale_ends_on_the_second(
+    source: Source, registry: CachingConnectionRegistry, clock: SettableClock
+) -> None:
+    registry.get("acme", soon())
+    source.before = fail
+    clock.now += 598
+    registry.get("acme", soon())
+    clock.now += 2
+    with pytest.raises(StoreUnavailable):
+        registry.get("acme", soon())
 
 
 def test_a_version_that_nobody_knows_asks_once_more_each_time(
@@ -167,6 +190,31 @@ def test_many_threads_that_meet_an_expiry_ask_once(
     clock.now += 60
     in_parallel(50, lambda: registry.get("acme", soon()))
     assert source.asked == ["acme", "acme"]
+
+
+def test_who_comes_late_takes_what_was_found_meanwhile(source: Source, clock: SettableClock) -> None:
+    late = threading.local()
+    looked, go_on = threading.Event(), threading.Event()
+
+    def now() -> float:
+        if getattr(late, "waits", False):
+            looked.set()  # And found nothing remembered.
+            go_on.wait()
+        return clock()
+
+    registry = CachingConnectionRegistry(source, clock=now)
+
+    def come_late() -> None:
+        late.waits = True
+        registry.get("acme", soon())
+
+    thread = threading.Thread(target=come_late)
+    thread.start()
+    looked.wait()
+    registry.get("acme", soon())
+    go_on.set()
+    thread.join()
+    assert source.asked == ["acme"]
 
 
 def test_147_a_connection_whose_read_hangs_holds_up_no_other(
