@@ -223,7 +223,7 @@ def test_case_35_the_token_of_one_connection_at_another(gateway, token):
 def test_case_37_the_userinfo_of_somebody_else_fails_the_sign_in(gateway, subject):
     idp = FakeIdp()
     gateway.connect(idp)
-    good = dict(idp.userinfo)
+    good = idp.userinfo
     idp.userinfo = {"email": "bea@example.com"} | ({} if subject is None else {"sub": subject})
 
     def mend():

@@ -106,6 +106,11 @@ class Gateway:
         self.bridge.front = replace(self.bridge.front, upstream=lambda _: idp.upstream)
         self.bridge.registry.put(connection(**(idp_fields(idp) | fields)))
 
+    def serve_with(self, **services: Any) -> None:
+        """Replace services that both functions share: `connections`, `transactions`, `telemetry` …"""
+        self.bridge.front = replace(self.bridge.front, **services)
+        self.bridge.back = replace(self.bridge.back, **services)
+
     def front_routes(self) -> Routes:
         front = self.bridge.front
         return {
