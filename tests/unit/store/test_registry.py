@@ -48,6 +48,11 @@ def registry(source: Source, clock: SettableClock) -> CachingConnectionRegistry:
     return CachingConnectionRegistry(source, clock=clock)
 
 
+def ask_for_unknown(registry: CachingConnectionRegistry, name: str) -> None:
+    with pytest.raises(UnknownConnection):
+        registry.get(name, soon())
+
+
 def fail(_: str) -> None:
     raise StoreUnavailable
 
@@ -98,11 +103,12 @@ def test_an_unknown_name_that_is_asked_for_again_is_the_last_to_be_forgotten(
     source: Source, registry: CachingConnectionRegistry, clock: SettableClock
 ) -> None:
     names = [f"junk-{number}" for number in range(MOST_UNKNOWN)]
-    for step, name in [*((0, name) for name in names), (10, names[1]), (0, "one-more"), (0, names[1])]:
-        clock.now += step
-        with pytest.raises(UnknownConnection):
-            registry.get(name, soon())
-    assert source.asked == [*names, names[1], "one-more"]
+    for name in names:
+        ask_for_unknown(registry, name)
+    clock.now += 10
+    for name in (names[1], "one-more", "two-more", names[1]):
+        ask_for_unknown(registry, name)
+    assert source.asked == [*names, names[1], "one-more", "two-more"]
 
 
 def test_a_flood_of_unknown_names_costs_known_ones_nothing(
