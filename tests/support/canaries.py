@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from html import escape
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
@@ -35,22 +36,25 @@ class Detector:
 
     def __init__(self) -> None:
         self._needles: dict[str, dict[str, set[str]]] = {}
+        self._lock = Lock()  # sign-ins of a race are watched from their threads
 
     def add(self, value: str, label: str) -> None:
         """Register a value; ValueError for one that is too short to be told from chance."""
         if len(value) < SHORTEST:
             raise ValueError(f"a canary needs {SHORTEST} characters: {value!r}")
-        for form in forms(value):
-            for piece in _pieces(form):
+        pieces = [piece for form in forms(value) for piece in _pieces(form)]
+        with self._lock:
+            for piece in pieces:
                 self._needles.setdefault(piece[:SHORTEST], {}).setdefault(piece, set()).add(label)
 
     def find(self, text: str, allowed: Collection[str] = ()) -> set[str]:
         """Return the labels of what stands in the text, but for values that have an allowed one."""
         found: set[str] = set()
-        for position in range(len(text) - SHORTEST + 1):
-            for needle, labels in self._needles.get(text[position : position + SHORTEST], {}).items():
-                if labels.isdisjoint(allowed) and text.startswith(needle, position):
-                    found |= labels
+        with self._lock:
+            for position in range(len(text) - SHORTEST + 1):
+                for needle, labels in self._needles.get(text[position : position + SHORTEST], {}).items():
+                    if labels.isdisjoint(allowed) and text.startswith(needle, position):
+                        found |= labels
         return found
 
 
@@ -168,9 +172,13 @@ def watch_event(event: Mapping[str, Any]) -> None:
 def watch_result(result: Mapping[str, Any]) -> None:
     """Register what an answer of the bridge carries, and look for everything that it must not carry."""
     headers = {name: str(value) for name, value in (result.get("headers") or {}).items()}
+    cookies = list(result.get("cookies") or ())
     for name, values in (result.get("multiValueHeaders") or {}).items():
-        headers[name] = ", ".join(values)
-    for line in result.get("cookies") or ():
+        if name.lower() == "set-cookie":
+            cookies += values
+        else:
+            headers[name] = ", ".join(values)
+    for line in cookies:
         watch(str(line).partition(";")[0].partition("=")[2], "cookie")
     location, body = headers.pop("location", ""), str(result.get("body") or "")
     to_idp = "client_id=" in location
@@ -184,6 +192,8 @@ def watch_result(result: Mapping[str, Any]) -> None:
     )
     if "access_token" in document:
         allowed = {"access_token", "id_token", "nonce", "claim", "upstream_id_token"}
+        if "upstream_id_token" in _current.find(str(document.get("id_token"))):
+            allowed.add("upstream_nonce")  # It is relayed, and the nonce is in it.
     else:
         allowed = {"claim"} if "sub" in document else set()
     # The reloading page asks for itself again, and only the browser that has the state gets it.

@@ -1,0 +1,367 @@
+"""The bridge among neighbours that nobody here wrote: its functions behind HTTP on loopback, configured as operators do.
+
+    with running_bridge(op, folder, [Declared(name="bank", yaml="client_authentication: …", key="P-256")]) as bridge:
+        pool.create_identity_provider(bridge.identity_provider("bank"))
+        signed_in = sign_in_at_pool(bridge, pool, browser)
+
+The handlers are those of functions/*/app.py, routed from template.yaml, with the memory store and keys in files. They run
+in this process, so that the canary watch sees what they are sent, what they answer and what they log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import gc
+import importlib.util
+import itertools
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from textwrap import indent
+from types import ModuleType
+from typing import Any
+from zlib import crc32
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from fedbridge.cli.secrets import new_client_secret
+from fedbridge.cli.template import read_routes
+from fedbridge.keys.algorithms import PrivateKey
+from fedbridge.net.outbound import OutboundClient
+from fedbridge.op.client_authentication import secret_hash
+from tests.counterparts.api_gateway import ApiGateway, PayloadFormat, Target, in_process
+from tests.counterparts.browser import Trip, travel
+from tests.counterparts.cognito import FederatedUser, UserPool
+from tests.counterparts.cognito_configuration import Endpoints, OidcIdentityProvider
+from tests.counterparts.oidc_provider import Client, OidcProvider, Received
+from tests.counterparts.openid_client import OpenidClient, RelyingParty, SignedIn
+from tests.support import canaries
+from tests.support.keys import ec_key, private_pem, rsa_key
+from tests.support.machine import ROOT
+
+MOST_LINES = 15
+"""Lines of YAML that a connection may take."""
+
+CLIENT_ID = "cognito"
+POOL_DOMAIN = "https://acme.auth.eu-west-1.amazoncognito.com"
+CUSTOM_DOMAIN = "https://login.acme.example"
+APP = "http://localhost:9/oauth2/idpresponse"
+"""Where openid-client, in Cognito's place, is sent back to."""
+REDIRECT_URIS = (f"{POOL_DOMAIN}/oauth2/idpresponse", f"{CUSTOM_DOMAIN}/oauth2/idpresponse", APP)
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A connection as an operator declares it, and the client that the IdP has registered for it.
+
+    `yaml` holds the connection's lines but for issuer, client id, authorization and relying party. In it `$key`,
+    `$secret` and `$certificate` stand for references of files that are written for it, `$op` for the IdP's issuer.
+    `key` is RSA or the name of a curve. `client` are members of `Client`.
+    """
+
+    name: str
+    yaml: str
+    key: str | None = None
+    secret: str | None = None
+    client: Mapping[str, Any] = field(default_factory=dict)
+    client_id: str | None = None
+    relying_party_id: str = CLIENT_ID
+    authorization: str = "{scope: openid email groups}"
+
+    @property
+    def upstream_client_id(self) -> str:
+        # Not made of the name: what assertions and ID tokens had in common would be taken for a leak.
+        return self.client_id or f"client-{crc32(self.name.encode()):08x}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningBridge:
+    """`url` is where it serves, `secrets` are Cognito's by connection, `lines` those of each connection's YAML."""
+
+    url: str
+    op: OidcProvider
+    file: Path
+    connections: Mapping[str, Declared]
+    secrets: Mapping[str, str] = field(repr=False)
+    lines: Mapping[str, Sequence[str]] = field(repr=False)
+
+    def issuer(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def endpoints(self, name: str) -> Endpoints:
+        """What to type into Cognito where endpoints are set by hand."""
+        issuer = self.issuer(name)
+        return Endpoints(
+            authorize_url=f"{issuer}/authorize",
+            token_url=f"{issuer}/token",
+            attributes_url=f"{issuer}/userinfo",
+            jwks_uri=f"{issuer}/.well-known/jwks.json",
+        )
+
+    def identity_provider(self, name: str, **others: Any) -> OidcIdentityProvider:
+        """The connection as a Cognito pool knows it."""
+        return OidcIdentityProvider(
+            **{
+                "name": "Bank",
+                "client_id": self.connections[name].relying_party_id,
+                "client_secret": self.secrets[name],
+                "oidc_issuer": self.issuer(name),
+                **others,
+            }
+        )
+
+    def relying_party(self, name: str, **others: Any) -> RelyingParty:
+        """The connection as openid-client knows it."""
+        found = {} if "server_metadata" in others else {"issuer": self.issuer(name)}
+        return RelyingParty(
+            client_id=self.connections[name].relying_party_id,
+            redirect_uri=APP,
+            client_secret=self.secrets[name],
+            **{**found, **others},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """How a browser got through the bridge: its trip, and every request that the IdP saw meanwhile."""
+
+    trip: Trip
+    upstream: Sequence[Received] = field(repr=False)
+
+    @property
+    def calls(self) -> Counter[str]:
+        """The requests that the bridge itself made, by kind."""
+        return Counter(str(entry.route) for entry in made_by_bridge(self.upstream))
+
+    def only(self, route: str) -> Received:
+        (entry,) = [entry for entry in made_by_bridge(self.upstream) if entry.route == route]
+        return entry
+
+    @property
+    def authorization(self) -> Received:
+        """The authorization request as the browser brought it, before any sign-in page."""
+        return next(entry for entry in self.upstream if entry.path.endswith("/authorize"))
+
+
+COLD = Counter(discovery=1, token=1, jwks=1, userinfo=1)
+WARM = Counter(token=1, userinfo=1)
+
+
+def made_by_bridge(entries: Sequence[Received]) -> list[Received]:
+    """Browsers and Cognito call the IdP as well."""
+    return [entry for entry in entries if entry.headers.get("user-agent") == "fedbridge"]
+
+
+def pass_through(
+    bridge: RunningBridge, browser: httpx.Client, start: str, *, until: str, user: str = "alice"
+) -> Passage:
+    """Sign in from the relying party's authorization URL until the browser is back at `until`."""
+    bridge.op.clear_journal()
+    trip = travel(browser, start, until=lambda request: str(request.url).startswith(until), user=user)
+    upstream = bridge.op.journal()
+    for entry in upstream:
+        _watch(entry)
+    bridge.op.clear_journal()
+    return Passage(trip=trip, upstream=upstream)
+
+
+def _watch(entry: Received) -> None:
+    """Let the canary watch know what went to the IdP and came back."""
+    # An assertion has the very `iat` and `exp` of an ID token that is made in the same second: its signature will do.
+    canaries.watch(entry.form.get("client_assertion", "").rpartition(".")[2], "client_assertion")
+    rest = httpx.QueryParams([pair for pair in entry.form_pairs if pair[0] != "client_assertion"])
+    canaries.watch_upstream(str(rest).encode(), entry.headers, (entry.answer or "").encode())
+
+
+@contextmanager
+def user_pool(bridge: RunningBridge, name: str, **provider: Any) -> Iterator[UserPool]:
+    """A strict user pool that is federated to the connection, by its issuer unless `provider` has other endpoints."""
+    with UserPool() as pool:
+        pool.create_identity_provider(bridge.identity_provider(name, **provider))
+        yield pool
+
+
+def sign_in_at_pool(
+    bridge: RunningBridge, pool: UserPool, browser: httpx.Client, user: str = "alice", **asked: Any
+) -> tuple[FederatedUser, Passage]:
+    """A whole sign-in at the strict user pool, whose back channel must not make the bridge call its IdP."""
+    start = pool.authorize("Bank", **asked)
+    passage = pass_through(bridge, browser, start, until=pool.redirect_uri, user=user)
+    signed_in = pool.redeem(pool.idpresponse(passage.trip.url).code)
+    assert made_by_bridge(bridge.op.journal()) == []
+    return signed_in, passage
+
+
+def sign_in_at_openid_client(
+    bridge: RunningBridge, client: OpenidClient, browser: httpx.Client, rp: RelyingParty, **parameters: str
+) -> tuple[SignedIn, Passage]:
+    """A whole sign-in with openid-client in Cognito's place, whose back channel must not reach the IdP either."""
+    request = client.authorization_url(rp, **parameters)
+    passage = pass_through(bridge, browser, request.url, until=rp.redirect_uri)
+    signed_in = client.callback(rp, request, passage.trip.next_request)
+    assert made_by_bridge(bridge.op.journal()) == []
+    return signed_in, passage
+
+
+@contextmanager
+def running_bridge(
+    op: OidcProvider,
+    folder: Path,
+    connections: Sequence[Declared],
+    *,
+    redirect_uris: Sequence[str] = REDIRECT_URIS,
+    payload: PayloadFormat = "2.0",
+    function_timeout: float = 29.0,
+) -> Iterator[RunningBridge]:
+    """Write connections.yaml, keys and secrets into `folder`, serve the functions, register the clients at `op`."""
+    with pytest.MonkeyPatch.context() as environment:
+        gateway = ApiGateway({}, payload=payload)
+        secrets = {each.name: canaries.canary(new_client_secret(), "client_secret") for each in connections}
+        written = {
+            each.name: _connection(each, op, folder, secrets[each.name], redirect_uris)
+            for each in connections
+        }
+        file = folder / "connections.yaml"
+        file.write_text("\n".join(["connections:", *itertools.chain.from_iterable(written.values())]) + "\n")
+        for name, value in _environment(gateway.url, op, folder, file).items():
+            environment.setenv(name, value)
+        gateway.routes = {
+            key: _watched(in_process(handler, timeout=function_timeout))
+            for key, handler in _handlers(environment).items()
+        }
+        with gateway:
+            op.set_clients(*(_client(each, gateway.url) for each in connections))
+            yield RunningBridge(
+                url=gateway.url,
+                op=op,
+                file=file,
+                connections={each.name: each for each in connections},
+                secrets=secrets,
+                lines=written,
+            )
+    _close_connections()
+
+
+def _connection(
+    declared: Declared, op: OidcProvider, folder: Path, secret: str, redirect_uris: Sequence[str]
+) -> list[str]:
+    """Write the connection's key and secret; return its lines of connections.yaml."""
+    references = {
+        name: f"file:{folder / f'{declared.name}.{name}'}" for name in ("key", "certificate", "secret")
+    }
+    if declared.key is not None:
+        number = next(_numbers)  # connections share no key
+        key = rsa_key(number=number) if declared.key == "RSA" else ec_key(declared.key, number=number)
+        (folder / f"{declared.name}.key").write_text(private_pem(key))
+        (folder / f"{declared.name}.certificate").write_bytes(self_signed(key))
+    if declared.secret is not None:
+        (folder / f"{declared.name}.secret").write_text(canaries.canary(declared.secret, "client_secret"))
+    own = Template(declared.yaml.strip()).substitute(references, op=op.issuer)
+    lines = f"""
+  {declared.name}:
+    issuer: {op.issuer}
+    client_id: {json.dumps(declared.upstream_client_id)}
+{indent(own, "    ")}
+    authorization: {declared.authorization}
+    relying_parties:
+      - client_id: {declared.relying_party_id}
+        secret_hashes: ["{secret_hash(secret)}"]
+        redirect_uris: {json.dumps(list(redirect_uris))}
+        restart_url: https://app.example/{declared.name}
+"""
+    written = lines.strip("\n").splitlines()
+    assert len(written) <= MOST_LINES, written
+    return written
+
+
+def self_signed(key: PrivateKey) -> bytes:
+    """A certificate of the key in PEM, valid for a day."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bridge")])
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(days=1)
+    )
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+def _environment(url: str, op: OidcProvider, folder: Path, file: Path) -> dict[str, str]:
+    (folder / "id-token.pem").write_text(private_pem(rsa_key()))
+    return {
+        "FEDBRIDGE_ENVIRONMENT": "interop",
+        "FEDBRIDGE_BASE_URL": url,
+        "FEDBRIDGE_TRANSACTIONS": f"memory:{next(_numbers)}",
+        "FEDBRIDGE_CONNECTIONS": f"file:{file}",
+        "FEDBRIDGE_ID_TOKEN_KEYS": f"file:{folder / 'id-token.pem'}",
+        "FEDBRIDGE_PRIVATE_HOSTS": str(httpx.URL(op.origin).netloc, "ascii"),
+        "POWERTOOLS_METRICS_NAMESPACE": "fedbridge/interop",
+    }
+
+
+def _handlers(environment: pytest.MonkeyPatch) -> dict[str, Callable[[Any, Any], Any]]:
+    """Route key → handler, each function's module imported anew, because it reads the environment once."""
+    modules: dict[Path, ModuleType] = {}
+    found = {}
+    for route in read_routes(ROOT / "template.yaml"):
+        module, _, function = route.handler.partition(".")
+        if route.code not in modules:
+            name = f"{route.code.name}_{next(_numbers)}"
+            environment.setenv("POWERTOOLS_SERVICE_NAME", name)
+            modules[route.code] = _import(name, route.code / f"{module}.py")
+        found[f"{route.method} {route.path}"] = getattr(modules[route.code], function)
+    return found
+
+
+def _import(name: str, file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _close_connections() -> None:
+    """A function keeps its connections for as long as its sandbox lives; this process lives longer."""
+    for each in gc.get_objects():
+        if type(each) is OutboundClient:
+            each.close()
+
+
+def _watched(target: Target) -> Target:
+    """The target, with the canary watch looking at what it is sent and what it answers."""
+
+    def call(event: dict[str, Any]) -> Any:
+        with _watching:
+            canaries.watch_event(event)
+        result = target(event)
+        with _watching:
+            canaries.watch_result(result)
+        return result
+
+    return call
+
+
+_watching = threading.Lock()
+
+
+def _client(declared: Declared, url: str) -> Client:
+    """The registration of the connection, which publishes its keys and is called back at its own addresses."""
+    keyed = {} if declared.key is None else {"jwks_uri": f"{url}/{declared.name}/client-jwks.json"}
+    secret = {} if declared.secret is None else {"client_secret": declared.secret}
+    return Client(
+        client_id=declared.upstream_client_id,
+        redirect_uris=[f"{url}/{declared.name}/callback"],
+        **{**keyed, **secret, **declared.client},
+    )
