@@ -105,9 +105,14 @@ class OAuthError(FedbridgeError):
         self.status = status
 
 
+_BROKEN = "The sign-in could not be completed."
+_BUSY = "The identity provider is not available right now. Try again."
+
+
 class UpstreamError(FedbridgeError):
     """The upstream side failed the sign-in; `error` is what Cognito is told, `reason` what operators read.
 
+    Without a `description` the app is told to try again where `error` is `temporarily_unavailable`, else that it failed.
     `upstream_code` is the identity provider's own error code, bounded and cleaned, for the log alone. `message` is
     text for operators.
     """
@@ -117,14 +122,14 @@ class UpstreamError(FedbridgeError):
         reason: str,
         *,
         error: str = "server_error",
-        description: str = "The sign-in could not be completed.",
+        description: str | None = None,
         upstream_code: str | None = None,
         upstream_status: int | None = None,
         message: str = "",
     ) -> None:
         super().__init__(message or reason, reason=reason)
         self.error = error
-        self.description = description
+        self.description = description or (_BUSY if error == "temporarily_unavailable" else _BROKEN)
         self.upstream_code = upstream_code
         self.upstream_status = upstream_status
 

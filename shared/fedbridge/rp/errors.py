@@ -42,9 +42,7 @@ _DESCRIPTIONS = {
     "interaction_required": "The identity provider has to ask the user something.",
     "consent_required": "The identity provider needs the consent of the user.",
     "account_selection_required": "The identity provider needs the user to choose an account.",
-    "temporarily_unavailable": "The identity provider is not available right now. Try again.",
     "unauthorized_client": "The identity provider does not accept this client.",
-    "server_error": "The sign-in could not be completed.",
 }
 
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -63,7 +61,7 @@ def upstream_error(reason: str, code: str | None = None, *, status: int | None =
         error=error,
         description=ASSURANCE_NOT_MET
         if code == "unmet_authentication_requirements"
-        else _DESCRIPTIONS[error],
+        else _DESCRIPTIONS.get(error),
         upstream_code=clean_code(code),
         upstream_status=status,
     )
@@ -71,12 +69,7 @@ def upstream_error(reason: str, code: str | None = None, *, status: int | None =
 
 def unavailable(reason: str, *, status: int | None = None) -> UpstreamError:
     """Return the error of an outage."""
-    return UpstreamError(
-        reason,
-        error="temporarily_unavailable",
-        description=_DESCRIPTIONS["temporarily_unavailable"],
-        upstream_status=status,
-    )
+    return UpstreamError(reason, error="temporarily_unavailable", upstream_status=status)
 
 
 def assurance_not_met(reason: str) -> UpstreamError:
