@@ -242,7 +242,7 @@ def running_bridge(
             for key, handler in _handlers(environment).items()
         }
         with gateway:
-            op.set_clients(*(_client(each, gateway.url) for each in connections))
+            op.set_clients(*op.clients, *(_client(each, gateway.url) for each in connections))
             yield RunningBridge(
                 url=gateway.url,
                 op=op,
