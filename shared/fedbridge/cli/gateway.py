@@ -74,9 +74,6 @@ class _RequestHandler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = 60
     disable_nagle_algorithm = True  # or a body waits 40 ms until its head has been acknowledged
-    disable_nagle_algorithm = (
-        True  # Headers and body leave in two writes; Nagle would hold the second back for 40 ms.
-    )
 
     def handle_any(self) -> None:
         raw_path, _, raw_query = self.path.partition("?")
