@@ -15,13 +15,10 @@ from fedbridge.configuration.urls import (
     browser_url_problem,
     upstream_url_problem,
 )
-from fedbridge.model.connection import SIGNATURE_ALGORITHMS
+from fedbridge.model.connection import CONNECTION_NAME, SIGNATURE_ALGORITHMS
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection, RelyingParty
-
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""A connection's name: one segment of a path, one key of a table, equal to none of its spellings (case 146)."""
 
 MAX_CLOCK_SKEW = 300
 """Seconds."""
@@ -52,7 +49,7 @@ _SECRET_HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 def name_problem(name: str) -> str | None:
     """Return what is wrong with a connection's name, None if nothing."""
-    if NAME.fullmatch(name):
+    if CONNECTION_NAME.fullmatch(name):
         return None
     return "a name must be 1 to 63 of a-z, 0-9 and -, and begin with a letter or a digit"
 

@@ -10,8 +10,8 @@ import msgspec
 from fedbridge.configuration.authentication_rules import HMAC_ALGORITHMS, LIFETIME
 from fedbridge.configuration.file import FILLED_IN
 from fedbridge.configuration.presets import preset_names
-from fedbridge.configuration.rules import MAX_CLOCK_SKEW, NAME
-from fedbridge.model.connection import SIGNATURE_ALGORITHMS, Connection
+from fedbridge.configuration.rules import MAX_CLOCK_SKEW
+from fedbridge.model.connection import CONNECTION_NAME, SIGNATURE_ALGORITHMS, Connection
 
 _HTTPS = {"format": "uri"}
 _SOME = {"minItems": 1}
@@ -132,7 +132,7 @@ def schema() -> dict[str, Any]:
                 "type": "object",
                 "description": "Connections by name, which is the first segment of their URLs.",
                 "minProperties": 1,
-                "propertyNames": {"pattern": f"^{NAME.pattern}$"},
+                "propertyNames": {"pattern": f"^{CONNECTION_NAME.pattern}$"},
                 "additionalProperties": {"$ref": "#/$defs/Connection"},
             }
         },

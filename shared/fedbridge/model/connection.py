@@ -6,6 +6,7 @@ References (`secretsmanager:`, `ssm:`, `kms:`, `env:`, `file:`) stand where a se
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ SIGNATURE_ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 )  # fmt: skip
 """Asymmetric JWS algorithms (RFC 7518 §3.1) for assertions and ID tokens; HMAC is never among them."""
+
+CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""What a connection may be called: one path segment that reads the same in every case, encoding and normal form."""
 
 ClientAuthenticationMethod = Literal[
     "auto", "private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt"

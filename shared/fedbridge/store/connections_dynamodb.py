@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fedbridge.errors import ConfigurationError, StoreUnavailable, UnknownConnection
-from fedbridge.store.registry import CONNECTION_NAME, Published
+from fedbridge.model.connection import CONNECTION_NAME
+from fedbridge.store.registry import Published
 from fedbridge.store.table import ConditionFailed, Item, Table
 
 if TYPE_CHECKING:

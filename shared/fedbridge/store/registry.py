@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -10,14 +9,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from fedbridge.errors import DeadlineExceeded, StoreError, StoreUnavailable, UnknownConnection
+from fedbridge.model.connection import CONNECTION_NAME
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
     from fedbridge.model.deadline import Deadline
     from fedbridge.ports import Clock
-
-CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""The whole of a name: what else a path can hold (case, dots, escapes, look-alikes) names nothing."""
 
 FRESH_FOR = 60.0
 STALE_FOR = 600.0
