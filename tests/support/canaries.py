@@ -49,11 +49,12 @@ class Detector:
 
     def find(self, text: str, allowed: Collection[str] = ()) -> set[str]:
         """Return the labels of what stands in the text, but for values that have an allowed one."""
+        starts = {text[position : position + SHORTEST] for position in range(len(text) - SHORTEST + 1)}
         found: set[str] = set()
         with self._lock:
-            for position in range(len(text) - SHORTEST + 1):
-                for needle, labels in self._needles.get(text[position : position + SHORTEST], {}).items():
-                    if labels.isdisjoint(allowed) and text.startswith(needle, position):
+            for start in starts & self._needles.keys():
+                for needle, labels in self._needles[start].items():
+                    if labels.isdisjoint(allowed) and needle in text:
                         found |= labels
         return found
 
@@ -112,16 +113,14 @@ def canary(value: str, label: str) -> str:
 
 
 def watch(value: object, label: str) -> None:
-    """Register a value for the running test; what is no text, or too short, is let go."""
-    if isinstance(value, str) and len(value) >= SHORTEST:
-        _current.add(value, label)
+    """Register a value for the running test; what is no text, or too short, is let go.
 
-
-def watch_jwt(token: object, label: str) -> None:
-    """Register payload and signature of a compact token; its header is the same for all."""
-    if isinstance(token, str):
-        for segment in token.split(".")[1:] if token.count(".") == 2 else [token]:
-            watch(segment, label)
+    Of a JWT the signature is registered, because all else may stand in the next one, too. A part without it has its shape.
+    """
+    if isinstance(value, str):
+        value = value.rpartition(".")[2] if SHAPES["a JWT"].match(value) else value
+        if len(value) >= SHORTEST:
+            _current.add(value, label)
 
 
 def observe(text: str, where: str, *, allowed: Collection[str] = ()) -> None:
@@ -133,14 +132,13 @@ def observe(text: str, where: str, *, allowed: Collection[str] = ()) -> None:
 
 def observe_line(fields: Mapping[str, Any], where: str) -> None:
     """Look at what a log line says: for canaries, and for what is shaped like a secret."""
-    text = json.dumps(fields, default=str)
-    observe(text, where)
+    observe(json.dumps(fields, default=str), where)
     unnamed = json.dumps({name: value for name, value in fields.items() if name != "kid"}, default=str)
-    _hits.extend(
-        f"{where}: {shape} in {unnamed[:400]!r}"
-        for shape, pattern in SHAPES.items()
-        if pattern.search(unnamed)
-    )
+    _observe_shapes(unnamed, where, SHAPES)
+
+
+def _observe_shapes(text: str, where: str, shapes: Collection[str]) -> None:
+    _hits.extend(f"{where}: {shape} in {text[:400]!r}" for shape in shapes if SHAPES[shape].search(text))
 
 
 def observe_output(text: str, where: str) -> None:
@@ -224,7 +222,7 @@ def watch_upstream(body: bytes | None, headers: Mapping[str, str], answer: bytes
     if "access_token" in document or "id_token" in document:
         watch(document.get("access_token"), "upstream_access_token")
         watch(document.get("refresh_token"), "upstream_refresh_token")
-        watch_jwt(document.get("id_token"), "upstream_id_token")
+        watch(document.get("id_token"), "upstream_id_token")
     elif "sub" in document:
         for name, value in document.items():
             if name not in {"iss", "aud"}:
@@ -266,9 +264,7 @@ def _watch_form(encoded: str, names: Mapping[str, str]) -> None:
 
 def _watch_pairs(pairs: list[tuple[str, Any]], names: Mapping[str, str]) -> None:
     for name, value in pairs:
-        if name in {"id_token", "client_assertion"}:
-            watch_jwt(value, names.get(name, name))
-        elif name in names:
+        if name in names:
             watch(value, names[name])
 
 

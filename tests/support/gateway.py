@@ -92,11 +92,13 @@ class Answer:
 class Gateway:
     """Sends events to the functions of a bridge.
 
-    `mend` undoes the fault of a test, so that the next good sign-in can be made on the same process.
+    `mend` undoes the fault of a test, so that the next good sign-in can be made on the same process. `watched` says
+    whether requests and answers are looked at for canaries, which takes longer than the answers do.
     """
 
-    def __init__(self, bridge: Bridge | None = None) -> None:
+    def __init__(self, bridge: Bridge | None = None, *, watched: bool = True) -> None:
         self.bridge = bridge or Bridge()
+        self.watched = watched
         self.idp: FakeIdp | None = None
         self.mend: Callable[[], object] = lambda: None
 
@@ -177,8 +179,9 @@ class Gateway:
         ) | dict(members)
         before = len(self.bridge.telemetry.events)
         result = json.loads(json.dumps(self.invoke(json.loads(json.dumps(event)), path)))
-        canaries.watch_event(event)
-        canaries.watch_result(result)
+        if self.watched:
+            canaries.watch_event(event)
+            canaries.watch_result(result)
         return Answer(
             status=result["statusCode"],
             headers=result["headers"],
