@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.counterparts.process import Program, clean_environment
@@ -36,10 +37,12 @@ class Node:
     executable: Path
     version: str
 
-    def start(self, script: str, *, arguments: Sequence[str] = ()) -> Program:
+    def start(
+        self, script: str, *, arguments: Sequence[str] = (), env: Mapping[str, str] = MappingProxyType({})
+    ) -> Program:
         """Run a script of this folder as a program that talks lines on stdin and stdout."""
         command: list[str | Path] = [self.executable, "--no-deprecation", FOLDER / script, *arguments]
-        return Program(script, command, env=clean_environment(NODE_ENV="production"), cwd=FOLDER)
+        return Program(script, command, env=clean_environment(NODE_ENV="production", **env), cwd=FOLDER)
 
 
 def _executables() -> list[Path]:

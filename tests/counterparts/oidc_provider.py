@@ -159,11 +159,15 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """PEM files. `client_ca` asks for client certificates; whether one is accepted is then mTLS' business."""
+    """PEM files. `client_ca` asks for client certificates; whether one is accepted is then mTLS' business.
+
+    `authority` is trusted where the provider itself calls, as it does for a client's `jwks_uri`.
+    """
 
     certificate: Path
     key: Path
     client_ca: Path | None = None
+    authority: Path | None = None
 
 
 @dataclass(slots=True)
@@ -202,7 +206,8 @@ class OidcProvider:
     def __enter__(self) -> Self:
         node = require(node_or_skip_reason())
         token = secrets.token_hex(16)
-        self._program = node.start("provider.mjs")
+        trusted = {"NODE_EXTRA_CA_CERTS": str(self.tls.authority)} if self.tls and self.tls.authority else {}
+        self._program = node.start("provider.mjs", env=trusted)
         try:
             self._program.write_line(json.dumps(self._configuration(token)))
             started = json.loads(self._program.read_line(START_SECONDS))
