@@ -194,6 +194,7 @@ def watch_result(result: Mapping[str, Any]) -> None:
             allowed.add("upstream_nonce")  # It is relayed, and the nonce is in it.
     else:
         allowed = {"claim"} if "sub" in document else set()
+        _observe_shapes(f"{location} {body}", "an answer", ("a JWT", "a private key"))
     # The reloading page asks for itself again, and only the browser that has the state gets it.
     observe(_RELOAD.sub("", body), "a body", allowed=allowed)
     observe(json.dumps(headers), "the headers")
