@@ -132,7 +132,7 @@ demo: $(VENV)/.installed .venv-ministack/.installed ## Serve a sign-in to click 
 	@$(VENV)/bin/python -m demo $(if $(ONCE),--once)
 
 .PHONY: bench
-bench: $(VENV)/.installed ## Measure a sign-in against its budgets
+bench: $(VENV)/.installed .venv-sam/.installed ## Measure a sign-in against its budgets
 	@$(VENV)/bin/python -m bench
 
 .PHONY: build
