@@ -50,7 +50,8 @@ def hits(output: str) -> list[str]:
 
 
 @pytest.fixture
-def telemetry(request):
+def telemetry(request, monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "DEBUG")  # at which every event is a line
     made = PowertoolsTelemetry(service=f"hygiene-{request.node.name}")
     yield made
     logging.disable(logging.NOTSET)

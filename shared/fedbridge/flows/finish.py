@@ -116,6 +116,7 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
     services, request = callback.services, callback.request
     deadline = replace(request.deadline, correlation_id=transaction.correlation_id)
     remembered = callback.remembered(transaction)
+    started = deadline.monotonic()
     try:
         began = _connection_of(callback, transaction)
         identity = services.upstream(began).finish(
@@ -133,6 +134,7 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
         connection=callback.connection.name,
         client_id=transaction.client_id,
         correlation_id=transaction.correlation_id,
+        duration_ms=round((deadline.monotonic() - started) * 1000, 1),
     )
     return _send_code(callback, remembered, code)
 

@@ -64,7 +64,7 @@ class Calls:
             raise
         finally:
             self._telemetry.event(
-                "upstream_call",
+                "upstream_call" if status is not None and status < 400 else "upstream_failed",
                 connection=connection.name,
                 correlation_id=deadline.correlation_id,
                 upstream_endpoint=endpoint,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
@@ -21,7 +22,12 @@ from fedbridge.telemetry.events import Event, Value, check
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_LEVELS = {"INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
+_LEVELS = {
+    "DEBUG": logging.DEBUG,
+    "INFO": logging.INFO,
+    "WARNING": logging.WARNING,
+    "ERROR": logging.ERROR,
+}
 
 _FRAME = ("level", "message", "timestamp", "service", "xray_trace_id")
 """What Powertools adds and a line keeps; all else that a formatter may attach (stack traces, keys) is left out."""
@@ -50,6 +56,7 @@ class PowertoolsTelemetry:
         self._namespace: str = named.namespace or "fedbridge"
         self._connection_metrics = frozenset(connection_metrics)
         self._metrics_disabled = is_metrics_disabled()
+        self._frames: dict[tuple[str, bool, str | None], dict[str, Any]] = {}
         self._lines = _silence_all_but(self._service)
         handler = _StandardOutput()
         handler.addFilter(_is_event)
@@ -74,13 +81,26 @@ class PowertoolsTelemetry:
             self._lines.log(self._lines.getEffectiveLevel(), "metric", extra={"fields": metric})
 
     def _metric(self, event: Event, fields: Mapping[str, Any]) -> dict[str, Any]:
-        metrics = EphemeralMetrics(service=self._service, namespace=self._namespace)
-        metrics.add_metric(event.metric, "Count", 1)
-        if event.timed and "duration_ms" in fields:
-            metrics.add_metric(event.timed, "Milliseconds", fields["duration_ms"])
-        if fields.get("connection") in self._connection_metrics:
-            metrics.add_dimensions(service=self._service, connection=fields["connection"])
-        return dict(metrics.serialize_metric_set())
+        if event.metric is None:
+            return {}
+        timed = event.timed if "duration_ms" in fields else None
+        connection = fields["connection"] if fields.get("connection") in self._connection_metrics else None
+        frame = self._frame(event.metric, timed, connection)
+        values = {event.metric: [1.0]} | ({timed: [fields["duration_ms"]]} if timed else {})
+        return frame | values | {"_aws": frame["_aws"] | {"Timestamp": time.time_ns() // 1_000_000}}
+
+    def _frame(self, name: str, timed: str | None, connection: str | None) -> dict[str, Any]:
+        """Return a metric as Powertools serializes it. Only time and values change, so it does that once for each."""
+        key = name, timed is not None, connection
+        if key not in self._frames:
+            metrics = EphemeralMetrics(service=self._service, namespace=self._namespace)
+            metrics.add_metric(name, "Count", 1)
+            if timed is not None:
+                metrics.add_metric(timed, "Milliseconds", 0)
+            if connection is not None:
+                metrics.add_dimensions(service=self._service, connection=connection)
+            self._frames[key] = dict(metrics.serialize_metric_set())
+        return self._frames[key]
 
 
 class _StandardOutput(logging.Handler):

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from fedbridge.ports import Telemetry
 from fedbridge.telemetry.powertools import PowertoolsTelemetry
@@ -58,20 +59,42 @@ def test_an_event_is_one_line_with_its_fields_and_its_metric(telemetry, service,
 
 
 def test_a_timed_event_has_its_duration_as_a_metric_too(telemetry, capsys):
-    telemetry.event("upstream_call", upstream_endpoint="token", duration_ms=12.5)
-    (line,) = read(capsys)
-    assert line["UpstreamDuration"] == [12.5]
-    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
-        {"Name": "UpstreamCall", "Unit": "Count"},
-        {"Name": "UpstreamDuration", "Unit": "Milliseconds"},
+    telemetry.event("sign_in_authorized", duration_ms=12.5)
+    telemetry.event("sign_in_authorized", duration_ms=7)
+    first, second = read(capsys)
+    assert (first["ExchangeDuration"], second["ExchangeDuration"]) == ([12.5], [7])
+    assert first["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
+        {"Name": "SignInAuthorized", "Unit": "Count"},
+        {"Name": "ExchangeDuration", "Unit": "Milliseconds"},
     ]
 
 
 def test_a_timed_event_without_a_duration_is_counted_only(telemetry, capsys):
-    telemetry.event("upstream_call", upstream_endpoint="token")
+    telemetry.event("sign_in_authorized", duration_ms=12.5)
+    telemetry.event("sign_in_authorized")
+    _, line = read(capsys)
+    assert "ExchangeDuration" not in line
+    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "SignInAuthorized", "Unit": "Count"}]
+    assert line["SignInAuthorized"] == [1.0]
+
+
+def test_every_metric_has_its_own_time(telemetry, capsys):
+    with time_machine.travel(1_800_000_000, tick=False):
+        telemetry.event("userinfo_read")
+    with time_machine.travel(1_800_000_001, tick=False):
+        telemetry.event("userinfo_read")
+    assert [line["_aws"]["Timestamp"] for line in read(capsys)] == [1_800_000_000_000, 1_800_000_001_000]
+
+
+def test_a_call_that_went_well_is_a_line_at_debug_and_no_metric(service, monkeypatch, capsys):
+    PowertoolsTelemetry(service=service).event("upstream_call", upstream_endpoint="token", duration_ms=12.5)
+    assert read(capsys) == []
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "DEBUG")
+    telemetry = PowertoolsTelemetry(service=f"{service}-debug")
+    telemetry.event("upstream_call", upstream_endpoint="token", duration_ms=12.5)
     (line,) = read(capsys)
-    assert "UpstreamDuration" not in line
-    assert line["UpstreamCall"] == [1.0]
+    assert (line["level"], line["upstream_endpoint"], line["duration_ms"]) == ("DEBUG", "token", 12.5)
+    assert "_aws" not in line
 
 
 def test_only_connections_that_were_named_are_a_dimension(service, capsys):
