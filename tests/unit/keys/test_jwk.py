@@ -258,6 +258,19 @@ class TestPartsOfDifferentKeys:
         refusal(private_pem(mixed), trusted=trusted)
 
 
+@pytest.mark.parametrize("right_factor", ["p", "q"])
+def test_an_exponent_that_is_right_for_one_factor_alone(right_factor):
+    """Its CRT numbers follow from it, so that only the exponent itself tells."""
+    numbers = rsa_key().private_numbers()
+    p, q = numbers.p, numbers.q
+    d = numbers.d + ((p - 1) if right_factor == "p" else (q - 1))
+    members = {"d": d, "dp": d % (p - 1), "dq": d % (q - 1)}
+
+    refusal(
+        jwk_text(rsa_key(), **{name: _base64url_uint(value) for name, value in members.items()}), trusted=True
+    )
+
+
 def test_composite_factors_are_found_unless_the_copy_is_trusted():
     """Fermat's last word: consistent arithmetic proves everything but the primality of p and q."""
     composite = rsa_key(2048, 1).private_numbers()
@@ -395,6 +408,10 @@ def _caused_by(error: Exception) -> ConfigurationError:
     caused.__context__ = error
     caused.__suppress_context__ = True
     return caused
+
+
+def _base64url_uint(number: int) -> str:
+    return b64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
 def _rsa_key_of(p: int, q: int) -> rsa.RSAPrivateKey:

@@ -144,6 +144,27 @@ class TestStorms:
         assert manager.calls[NAME] == 1
         assert manager.created == {"secretsmanager": 1}
 
+    def test_one_client_serves_all_reads(self, get, manager, clock):
+        for _ in range(3):
+            get()
+            clock.now += FRESH
+
+        assert (manager.calls[NAME], manager.created) == (3, {"secretsmanager": 1})
+
+    def test_who_comes_just_after_another_has_read_reads_nothing(self, manager, telemetry, deadline):
+        """Between the look at the cache and the turn to read, another thread has a whole turn: here, in the clock."""
+        others = [lambda: cached.get(REFERENCE, deadline)]
+
+        def clock() -> float:
+            if others:
+                others.pop()()
+            return 1_800_000_000.0
+
+        cached = CachedSecrets(manager.clients, allow_local=False, telemetry=telemetry, clock=clock)
+
+        assert cached.get(REFERENCE, deadline) == "old"
+        assert manager.calls[NAME] == 1
+
     def test_members_of_one_document_share_its_read(self, secrets, manager, deadline):
         manager.values[NAME] = '{"a": "1", "b": "2"}'
 
