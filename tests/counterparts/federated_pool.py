@@ -14,8 +14,6 @@ from joserfc import jwk, jwt
 from tests.counterparts.browser import Trip, loopback_transport, travel
 from tests.counterparts.cognito_configuration import OidcIdentityProvider
 
-APP_CALLBACK = "http://localhost:9/app/callback"
-
 
 class PoolError(Exception):
     """The pool, or the app's side of the sign-in, ended in an error. The text says which."""
@@ -109,60 +107,3 @@ class FederatedPool:
         if (claims.get("iss"), claims.get("aud")) != (self.issuer, self.app_client_id):
             raise PoolError(f"the pool's ID token is {claims.get('iss')}'s for {claims.get('aud')}")
         return claims
-
-
-def create_federated_pool(
-    cognito: Any,
-    provider: OidcIdentityProvider,
-    *,
-    base_url: str,
-    local_url: str,
-    domain: str | None = None,
-    app_callback: str = APP_CALLBACK,
-) -> FederatedPool:
-    """Create a pool with `provider` and an app client, by a boto3 client of the emulator at `local_url`."""
-    pool_id: str = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
-    details = {
-        "client_id": provider.client_id,
-        "client_secret": provider.client_secret,
-        "authorize_scopes": provider.authorize_scopes,
-        "attributes_request_method": provider.attributes_request_method,
-        "oidc_issuer": provider.oidc_issuer,
-    }
-    if provider.endpoints:
-        endpoints = provider.endpoints
-        details |= {
-            "authorize_url": endpoints.authorize_url,
-            "token_url": endpoints.token_url,
-            "attributes_url": endpoints.attributes_url,
-            "jwks_uri": endpoints.jwks_uri,
-        }
-    cognito.create_identity_provider(
-        UserPoolId=pool_id,
-        ProviderName=provider.name,
-        ProviderType="OIDC",
-        ProviderDetails=details,
-        AttributeMapping={**provider.attribute_mapping, "username": "sub"},
-    )
-    if domain:
-        cognito.create_user_pool_domain(Domain=domain, UserPoolId=pool_id)
-    app = cognito.create_user_pool_client(
-        UserPoolId=pool_id,
-        ClientName="app",
-        GenerateSecret=True,
-        AllowedOAuthFlows=["code"],
-        AllowedOAuthFlowsUserPoolClient=True,
-        AllowedOAuthScopes=["openid", "email", "profile"],
-        CallbackURLs=[app_callback],
-        SupportedIdentityProviders=[provider.name],
-    )["UserPoolClient"]
-    return FederatedPool(
-        pool_id=pool_id,
-        provider=provider,
-        app_client_id=app["ClientId"],
-        app_client_secret=app["ClientSecret"],
-        app_callback=app_callback,
-        base_url=base_url,
-        local_url=local_url,
-        issuer=f"https://cognito-idp.{pool_id.partition('_')[0]}.amazonaws.com/{pool_id}",
-    )

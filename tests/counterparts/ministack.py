@@ -24,7 +24,7 @@ from botocore.config import Config
 
 from tests.counterparts.browser import loopback_transport
 from tests.counterparts.cognito_configuration import OidcIdentityProvider
-from tests.counterparts.federated_pool import APP_CALLBACK, FederatedPool, create_federated_pool
+from tests.counterparts.federated_pool import FederatedPool
 from tests.counterparts.process import (
     START_SECONDS,
     Program,
@@ -166,20 +166,58 @@ class MiniStack:
         provider: OidcIdentityProvider,
         *,
         domain: str | None = None,
-        app_callback: str = APP_CALLBACK,
+        app_callback: str = "http://localhost:9/app/callback",
     ) -> FederatedPool:
         """A user pool that signs in at `provider`, by issuer or with manual endpoints, and an app client for it.
 
         With `domain` the pool has an amazoncognito.com address, as in AWS, which only a browser made with its
         `origins` can reach. Without, it is at the emulator's own address, for a real browser.
         """
-        return create_federated_pool(
-            self.client("cognito-idp"),
-            provider,
-            domain=domain,
+        cognito = self.client("cognito-idp")
+        pool_id: str = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+        details = {
+            "client_id": provider.client_id,
+            "client_secret": provider.client_secret,
+            "authorize_scopes": provider.authorize_scopes,
+            "attributes_request_method": provider.attributes_request_method,
+            "oidc_issuer": provider.oidc_issuer,
+        }
+        if provider.endpoints:
+            endpoints = provider.endpoints
+            details |= {
+                "authorize_url": endpoints.authorize_url,
+                "token_url": endpoints.token_url,
+                "attributes_url": endpoints.attributes_url,
+                "jwks_uri": endpoints.jwks_uri,
+            }
+        cognito.create_identity_provider(
+            UserPoolId=pool_id,
+            ProviderName=provider.name,
+            ProviderType="OIDC",
+            ProviderDetails=details,
+            AttributeMapping={**provider.attribute_mapping, "username": "sub"},
+        )
+        if domain:
+            cognito.create_user_pool_domain(Domain=domain, UserPoolId=pool_id)
+        app = cognito.create_user_pool_client(
+            UserPoolId=pool_id,
+            ClientName="app",
+            GenerateSecret=True,
+            AllowedOAuthFlows=["code"],
+            AllowedOAuthFlowsUserPoolClient=True,
+            AllowedOAuthScopes=["openid", "email", "profile"],
+            CallbackURLs=[app_callback],
+            SupportedIdentityProviders=[provider.name],
+        )["UserPoolClient"]
+        return FederatedPool(
+            pool_id=pool_id,
+            provider=provider,
+            app_client_id=app["ClientId"],
+            app_client_secret=app["ClientSecret"],
             app_callback=app_callback,
             base_url=self._base_url(domain),
             local_url=self.url,
+            issuer=f"https://cognito-idp.{REGION}.amazonaws.com/{pool_id}",
         )
 
     def log(self) -> str:

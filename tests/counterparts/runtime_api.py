@@ -324,6 +324,6 @@ class LambdaSandbox:
         """The handler's answer alone, which makes a sandbox a target of `ApiGateway`."""
         return self.invoke(event).payload
 
-    def log(self) -> str:
-        """What would be in CloudWatch Logs: standard output and error of the function."""
-        return self._program.log()
+    def log(self, last: int = 20_000) -> str:
+        """What would be in CloudWatch Logs, its last characters: standard output and error of the function."""
+        return self._program.log(last)

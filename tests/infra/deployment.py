@@ -13,7 +13,7 @@ but the condition keys kms:SigningAlgorithm and kms:MessageType are unknown to i
 
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ import trustme
 
 from tests.counterparts.process import Program, clean_environment, free_port
 from tests.infra.building import Build, run_sam
-from tests.infra.tls_proxy import TlsProxy
+from tests.infra.proxy import Proxy
 from tests.support.machine import require_ministack
 
 STACK = "fedbridge"
@@ -36,11 +36,15 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stack. `emulator` is where AWS answers, `base_url` where the bridge does, `authority` a PEM file."""
+    """A deployed stack. `emulator` is where AWS answers, `base_url` where the bridge does, `authority` a PEM file.
+
+    `aws_calls` grows with every call that a function makes, such as `DynamoDB_20120810.PutItem`.
+    """
 
     emulator: str
     base_url: str
     authority: Path
+    aws_calls: list[str]
 
     @cached_property
     def trust(self) -> ssl.SSLContext:
@@ -58,6 +62,11 @@ class Deployment:
         """Return logical id → physical id."""
         found = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         return {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in found}
+
+    @property
+    def operator_environment(self) -> Mapping[str, str]:
+        """Return the variables with which the operator's commands reach this account."""
+        return {"AWS_ENDPOINT_URL": self.emulator, "AWS_DEFAULT_REGION": REGION, **CREDENTIALS}
 
     def log(self, function: str) -> list[str]:
         """Return the lines that a function has logged, those of the platform included, by its logical id."""
@@ -92,7 +101,7 @@ def deployed(
     identity provider on loopback, once `PrivateHosts` names it. Skips where .venv-ministack or .venv-sam is missing.
     """
     python, port = require_ministack(), free_port()
-    emulator = f"http://127.0.0.1:{port}"
+    emulator, target = f"http://127.0.0.1:{port}", ("127.0.0.1", port)
     authority = authority or trustme.CA()
     authority_file = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(authority_file))
@@ -107,12 +116,16 @@ def deployed(
         **CREDENTIALS,
     )
     command: list[str | Path] = [python, "-c", "from ministack.app import main; main()"]
-    with (
-        TlsProxy(target=("127.0.0.1", port), authority=authority) as proxy,
-        Program("ministack", command, env=environment, cwd=folder, talks=False) as program,
-    ):
+    with ExitStack() as running:
+        aws = running.enter_context(Proxy(target=target))
+        proxy = running.enter_context(Proxy(target=target, authority=authority))
+        # Functions inherit it: they call AWS through the proxy that counts.
+        environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{aws.port}"
+        program = running.enter_context(
+            Program("ministack", command, env=environment, cwd=folder, talks=False)
+        )
         program.wait_until(lambda: _answers(emulator))
-        stack = Deployment(emulator, f"https://localhost:{proxy.port}", authority_file)
+        stack = Deployment(emulator, f"https://localhost:{proxy.port}", authority_file, aws.aws_calls)
         _deploy(build, emulator, {"BaseUrl": stack.base_url, "CaBundle": str(authority_file), **parameters})
         proxy.host = f"{stack.outputs['HttpApiId']}.execute-api.localhost:{port}"
         yield stack

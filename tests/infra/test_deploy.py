@@ -8,7 +8,6 @@ import zipfile
 import httpx
 import pytest
 
-from tests.infra.deployment import deployed
 from tests.infra.test_template import BACK_CHANNEL, FRONT_CHANNEL
 
 # One deployment for all: tests of a group stay in one worker process.
@@ -41,12 +40,6 @@ PROBE = textwrap.dedent("""
 """)
 DENIED = ("AccessDeniedException", "AccessDenied")
 DIGEST = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="  # of nothing
-
-
-@pytest.fixture(scope="module")
-def stack(host_build, tmp_path_factory):
-    with deployed(host_build, tmp_path_factory.mktemp("deployment"), PrivateHosts="localhost:9") as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")
@@ -195,12 +188,10 @@ def test_every_route_is_answered_by_the_bridge_and_not_by_the_gateway(stack, pat
 def test_each_function_logs_and_counts_where_the_alarms_look(stack, function, route):
     httpx.get(stack.base_url + route.format(connection="unknown"), verify=stack.trust, timeout=30)
     lines = [json.loads(line) for line in stack.log(function) if line.startswith("{")]
-    (line, *_) = [line for line in lines if line["route"] == route]
-    assert (line["level"], line["message"], line["reason"]) == (
-        "WARNING",
-        "request_refused",
-        "unknown_connection",
-    )
+    (line, *_) = [
+        line for line in lines if (line.get("route"), line.get("reason")) == (route, "unknown_connection")
+    ]
+    assert (line["level"], line["message"]) == ("WARNING", "request_refused")
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "fedbridge/prod"
 

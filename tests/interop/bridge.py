@@ -172,12 +172,12 @@ def pass_through(
     trip = travel(browser, start, until=lambda request: str(request.url).startswith(until), user=user)
     upstream = bridge.op.journal()
     for entry in upstream:
-        _watch(entry)
+        watch_received(entry)
     bridge.op.clear_journal()
     return Passage(trip=trip, upstream=upstream)
 
 
-def _watch(entry: Received) -> None:
+def watch_received(entry: Received) -> None:
     """Let the canary watch know what went to the IdP and came back."""
     # An assertion has the very `iat` and `exp` of an ID token that is made in the same second: its signature will do.
     canaries.watch(entry.form.get("client_assertion", "").rpartition(".")[2], "client_assertion")

@@ -1,34 +1,40 @@
-"""TLS on loopback in front of a plain HTTP server that wants another Host header: a custom domain, so to say."""
+"""Loopback proxies in front of a plain HTTP server: TLS as at a custom domain, and a record of what was called."""
 
 import http.client
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import trustme
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length"}
 
 
-class TlsProxy(ThreadingHTTPServer):
+class Proxy(ThreadingHTTPServer):
     """Passes every request on as it came, to `target` under the Host header `host`; `port` is where it listens.
 
-    Its certificate is for `localhost`.
+    With an `authority` it serves TLS, by a certificate for `localhost`. `aws_calls` are the operations of AWS services
+    that went through, such as `DynamoDB_20120810.PutItem`.
     """
 
     daemon_threads = True
 
-    def __init__(self, *, target: tuple[str, int], authority: trustme.CA) -> None:
+    def __init__(
+        self, *, target: tuple[str, int], host: str | None = None, authority: trustme.CA | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = target
-        self.host = f"{target[0]}:{target[1]}"
-        context = SSLContext(PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(context)
-        # Handshakes belong to the connection's own thread, not to the one that accepts.
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.host = host or f"127.0.0.1:{self.port}"
+        self.aws_calls: list[str] = []
+        if authority is not None:
+            context = SSLContext(PROTOCOL_TLS_SERVER)
+            authority.issue_cert("localhost").configure_cert(context)
+            # Handshakes belong to the connection's own thread, not to the one that accepts.
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -46,12 +52,20 @@ class TlsProxy(ThreadingHTTPServer):
         self._thread.join()
         self.server_close()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever gave up waiting is no error of ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
-    server: TlsProxy
+    server: Proxy
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def _pass_on(self) -> None:
+        if operation := self.headers.get("x-amz-target"):
+            self.server.aws_calls.append(operation)
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         connection = http.client.HTTPConnection(*self.server.target, timeout=30)
         try:
