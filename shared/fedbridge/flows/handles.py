@@ -45,7 +45,7 @@ class Handle:
 
 def draw(length: int) -> str:
     """Return random letters and digits: 5.95 bits each (21 carry 125 bits, 22 carry 131, 43 carry 256)."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    return _spell(secrets.randbelow(len(ALPHABET) ** length), length)
 
 
 def new_handle() -> Handle:
@@ -70,8 +70,13 @@ def digest(purpose: Purpose, scope: Scope, transaction_id: str, secret: str) -> 
 def code_for(scope: Scope, state: Handle, browser: str) -> Handle:
     """Return the code of this state in this browser: derived, so that a reload gets the same one and never a second."""
     number = int.from_bytes(derive(state.secret + browser, "fedbridge/code/v1", scope, state.id), "big")
+    return Handle(state.id, _spell(number, SECRET_LENGTH))
+
+
+def _spell(number: int, length: int) -> str:
+    """Return the last digits of a number in base 62, the lowest first."""
     characters = []
-    for _ in range(SECRET_LENGTH):
+    for _ in range(length):
         number, index = divmod(number, len(ALPHABET))
         characters.append(ALPHABET[index])
-    return Handle(state.id, "".join(characters))
+    return "".join(characters)

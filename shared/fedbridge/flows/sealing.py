@@ -2,12 +2,17 @@
 
 AES-256-GCM under HKDF-SHA256 (RFC 5869) keys, one key a secret and purpose. The authenticated data names environment,
 connection, purpose, transaction and expiry, so that a sealed value moved anywhere else does not open.
+
+What is sealed is packed first, because a table charges for every kilobyte: Cognito's state alone has 1,250 characters of
+six bits. Packed by Huffman codes only, which look at how often a character stands there and never for repetitions: the
+length of a seal cannot tell whether one value contains another (the oracle of CRIME).
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +24,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fedbridge.errors import FedbridgeError
 
 _NONCE_LENGTH = 12
+
+_RAW = -15
+"""zlib's window bits for DEFLATE without a header (RFC 1951); the tag is what tells whether it is whole."""
+
+_MEMORY_LEVEL = 5
+"""Blocks of 2,048 characters, which are most of our values, for a quarter of the default's time to make ready."""
 
 
 class SealBroken(FedbridgeError):
@@ -71,7 +82,7 @@ def derive(secret: str, label: str, scope: Scope, transaction_id: str) -> bytes:
 def seal(secret: str, label: Label, value: Any) -> bytes:
     """Return `value` (JSON) sealed under `secret`: nonce ‖ ciphertext ‖ tag."""
     nonce = secrets.token_bytes(_NONCE_LENGTH)
-    plaintext = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    plaintext = _pack(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8"))
     return nonce + AESGCM(_key(secret, label)).encrypt(nonce, plaintext, label.encode())
 
 
@@ -85,7 +96,12 @@ def unseal(secret: str, label: Label, sealed: bytes | None) -> Any:
         )
     except InvalidTag:
         raise SealBroken from None
-    return json.loads(plaintext)
+    return json.loads(zlib.decompress(plaintext, wbits=_RAW))
+
+
+def _pack(data: bytes) -> bytes:
+    compressor = zlib.compressobj(1, zlib.DEFLATED, _RAW, _MEMORY_LEVEL, zlib.Z_HUFFMAN_ONLY)
+    return compressor.compress(data) + compressor.flush()
 
 
 def _key(secret: str, label: Label) -> bytes:

@@ -30,6 +30,11 @@ def test_no_two_handles_share_an_id_or_a_secret():
     assert len({handle.secret for handle in handles}) == len(handles)
 
 
+def test_every_place_can_hold_every_character():
+    drawn = [draw(SECRET_LENGTH) for _ in range(2_000)]
+    assert all(set(place) == set(ALPHABET) for place in zip(*drawn, strict=True))
+
+
 @given(letters)
 def test_parsing_gives_back_what_travelled(text):
     handle = parse_handle(text)

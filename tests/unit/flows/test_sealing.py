@@ -1,3 +1,5 @@
+import random
+import secrets
 from dataclasses import replace
 
 import pytest
@@ -59,6 +61,18 @@ def test_arbitrary_bytes_do_not_open(sealed):
 
 def test_two_seals_of_one_value_differ():
     assert seal("secret", LABEL, 1) != seal("secret", LABEL, 1)
+
+
+def test_a_seal_of_cognitos_longest_state_is_shorter_than_the_state():
+    state = f"H4sIAAAA{secrets.token_urlsafe(930)}.3"
+    assert len(seal("secret", LABEL, {"state": state})) < len(state) - 200
+
+
+def test_the_length_of_a_seal_does_not_tell_what_repeats():
+    secret = secrets.token_urlsafe(32)
+    shuffled = "".join(random.sample(secret, len(secret)))
+    lengths = {len(seal("secret", LABEL, [secret, guess] * 10)) for guess in (secret, shuffled)}
+    assert len(lengths) == 1
 
 
 @given(st.lists(st.text()), st.lists(st.text()))
