@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from botocore.config import Config
+from botocore.session import get_session
 
 from fedbridge.errors import OAuthError
 from fedbridge.model.deadline import Deadline
@@ -64,6 +68,23 @@ class Arena:
         return found
 
 
+def patient_client(url: str) -> Any:
+    """Return a client that waits: 50 requests at once, carried out one by one, may take a busy machine some seconds."""
+    patience = Config(connect_timeout=30, read_timeout=30, retries={"total_max_attempts": 1})
+    return get_session().create_client("dynamodb", endpoint_url=url, config=patience)
+
+
+def create_table(client: Any) -> str:
+    name = f"races-{uuid4()}"
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    return name
+
+
 @pytest.fixture(params=["memory", "SQLite", "DynamoDB"])
 def arena(request: pytest.FixtureRequest, tmp_path: Path, server: DynamoDBServer) -> Iterator[Arena]:
     with ExitStack() as stack:
@@ -74,8 +95,9 @@ def arena(request: pytest.FixtureRequest, tmp_path: Path, server: DynamoDBServer
             yield Arena(store)
         else:
             gathering = stack.enter_context(ExitStack())
+            client = stack.enter_context(closing(patient_client(server.url)))
             yield Arena(
-                DynamoDBTransactionStore(server.client, server.create_table("id")),
+                DynamoDBTransactionStore(client, create_table(client)),
                 gather=lambda: gathering.enter_context(server.gathering(PARTIES)),
                 release=gathering.close,
             )

@@ -102,7 +102,7 @@ def request(
     form: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     cookies: tuple[str, ...] = (),
-    seconds: float = 5.0,
+    seconds: float = 20.0,
 ) -> Request:
     """Return a request to `/{connection}/path`."""
     route, raw_query = f"/{{connection}}/{path}", query if isinstance(query, str) else urlencode(query)
