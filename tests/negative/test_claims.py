@@ -14,7 +14,10 @@ from tests.unit.claims.connections import connection, unhurried
 
 
 def signed_in(
-    id_token: dict[str, Any], userinfo: dict[str, Any] | None = None, **fields: Any
+    id_token: dict[str, Any],
+    userinfo: dict[str, Any] | None = None,
+    relayed: str | None = None,
+    **fields: Any,
 ) -> MappingResult:
     return to_identity(
         connection(**fields),
@@ -29,7 +32,7 @@ def signed_in(
             **id_token,
         },
         userinfo=userinfo,
-        upstream_id_token=None,
+        upstream_id_token=relayed,
     )
 
 
@@ -84,6 +87,15 @@ def test_038_a_value_above_the_limit_is_dropped_or_refused_and_never_cut():
     assert "nnn" not in str(refused.value)
 
 
+@pytest.mark.parametrize("email", [["victim@bank.example"], True], ids=["list", "boolean"])
+@pytest.mark.parametrize("rule", ["email_verified", ClaimRule(constant=True)], ids=["flag", "constant"])
+def test_038_what_is_no_string_is_no_verified_address(email, rule):
+    claims = signed_in(
+        {"email": email, "email_verified": True}, claims={"email": "email", "email_verified": rule}
+    ).identity.claims
+    assert claims["email_verified"] is False
+
+
 def test_112_a_flag_of_one_document_never_vouches_for_the_address_of_the_other():
     claims = signed_in(
         {"email": "ada@corp.example", "email_verified": True}, {"sub": "ada", "email": "victim@bank.example"}
@@ -97,6 +109,32 @@ def test_112_a_flag_of_one_document_never_vouches_for_the_address_of_the_other()
         {"email": "victim@bank.example"}, {"sub": "ada", "email_verified": True}
     ).identity.claims
     assert claims == {"email": "victim@bank.example", "email_verified": False}
+
+
+RELAYED = [
+    ({"email_verified": True}, {"email": "victim@bank.example"}),
+    ({"email_verified": True}, {"email": "victim@bank.example", "email_verified": False}),
+    ({"email": "ada@corp.example"}, {"email": "victim@bank.example", "email_verified": True}),
+    ({"email": "ada@corp.example", "email_verified": True}, {"email": "victim@bank.example"}),
+]
+
+
+@pytest.mark.parametrize(("id_token", "userinfo"), RELAYED)
+def test_112_a_relayed_token_never_meets_an_address_or_a_flag_that_is_not_about_its_own(id_token, userinfo):
+    identity, dropped = signed_in(id_token, {"sub": "ada", **userinfo}, tokens="relay", relayed="a.b.c")
+    # Cognito reads both documents, and takes the token's word where they differ.
+    assert {**identity.claims, **id_token}.items() <= id_token.items()
+    assert dropped == ("email",)
+
+
+def test_112_a_relayed_token_and_userinfo_that_agree_complete_each_other():
+    def relayed(id_token, userinfo):
+        return signed_in(id_token, userinfo, tokens="relay", relayed="a.b.c").identity.claims
+
+    verified = {"email": "ada@corp.example", "email_verified": True}
+    assert relayed({}, verified) == verified
+    assert relayed({"email": "ada@corp.example"}, verified) == verified
+    assert relayed(verified, {}) == verified
 
 
 FORGED = {
@@ -214,13 +252,14 @@ def test_142_the_same_subject_of_two_connections_and_one_shaped_like_a_bridged_s
         "ada@corp.example@evil.example",
         "corp.example",
         "ada@corp.example.",
+        "ada@\u212aorp.example",
         "ada@",
     ],
 )
 @pytest.mark.parametrize("rule", ["email_verified", ClaimRule(constant=True)])
 def test_148_an_address_outside_the_connections_domains_is_not_verified(email, rule):
     token = {"email": email, "email_verified": True}
-    domains = ("corp.example", "corp.test")
+    domains = ("corp.example", "corp.test", "korp.example")
     claims = signed_in(token, verified_email_domains=domains).identity.claims
     assert claims == {"email": email, "email_verified": False}
     mapping = {"email": "email", "email_verified": rule}

@@ -71,9 +71,10 @@ def to_identity(
         _without_aggregation(userinfo or {}),
         {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer},
     )
+    claims = mapper.claims(rules_of(connection), connection.verified_email_domains)
     identity = Identity(
         subject=to_subject(connection, upstream_issuer, upstream_subject),
-        claims=mapper.claims(rules_of(connection), connection.verified_email_domains),
+        claims=mapper.beside_the_id_token(claims) if relayed else claims,
         acr=mapper.acr(),
         amr=mapper.amr(),
         auth_time=mapper.auth_time(),
@@ -128,8 +129,24 @@ class _Mapper:
                 raise _refused("required_claim_missing", flag)
         if verified_email_domains and claims.get("email_verified"):
             _, at, domain = str(claims["email"]).rpartition("@")
-            claims["email_verified"] = bool(at) and domain.lower() in verified_email_domains
+            # ASCII alone, because other letters turn into it: the Kelvin sign is a k in lower case.
+            claims["email_verified"] = (
+                bool(at) and domain.isascii() and domain.lower() in verified_email_domains
+            )
         return claims
+
+    def beside_the_id_token(self, claims: dict[str, ClaimValue]) -> dict[str, ClaimValue]:
+        """Leave out an address that is not the one of the ID token, where Cognito reads that token too.
+
+        It takes the token's word where both documents have one: an address of one would meet the flag of the other.
+        """
+        foreign = set()
+        for name, flag in VERIFIED.items():
+            spoken_of = name in self.id_token or flag in self.id_token
+            if name in claims and spoken_of and claims[name] != self.id_token.get(name):
+                foreign |= {name, flag}
+                self.dropped.append(name)
+        return {name: value for name, value in claims.items() if name not in foreign}
 
     def claim(self, name: str, rule: ClaimRule) -> ClaimValue | None:
         try:
@@ -154,11 +171,11 @@ class _Mapper:
     def verified(self, name: str, value: ClaimValue, flag: str, rule: ClaimRule) -> bool:
         """Decide whether the address is verified: `email_verified` for `email`, likewise the phone number.
 
-        A constant speaks for itself. An expression can only take away: what verifies an address is a document that
-        holds this very address and, beside it, the flag as JSON true or exactly "true". Another document's flag is
-        nothing, and a document that holds the address and denies it counts against it.
+        A list or a boolean is no address. A constant speaks for itself. An expression can only take away: what verifies
+        an address is a document that holds this very address and, beside it, the flag as JSON true or exactly "true".
+        Another document's flag is nothing, and a document that holds the address and denies it counts against it.
         """
-        said = self.claim(flag, rule) in (True, "true")
+        said = self.claim(flag, rule) in (True, "true") and isinstance(value, str)
         if rule.value is None:
             return said
         words = [
