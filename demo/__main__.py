@@ -9,7 +9,10 @@ import threading
 import time
 from typing import NoReturn
 
+import httpx
+
 from demo import headless, terminal
+from demo.pages.start import pool_note
 from demo.stack import Demo, running
 from fedbridge.errors import FedbridgeError
 from tests.counterparts.browser import TripError
@@ -18,44 +21,46 @@ from tests.counterparts.process import ProgramFailedError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo; returns the exit code: 0 all went as it must, 1 something did not."""
+    """Run the demo; returns the exit code: 0 all went as it must, 1 something did not, 130 interrupted before."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(
         "--once", action="store_true", help="end after the sign-ins that the demo drives itself"
+    )
+    parser.add_argument(
+        "--simulate-pool", action="store_true", help="use this project's simulation of Cognito, not ministack"
     )
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
     try:
-        return _run(once=options.once)
+        return _run(options)
     except KeyboardInterrupt:
-        print("\nEnded.")
-        return 0
+        terminal.say("\nInterrupted.")
+        return 130
 
 
-def _run(*, once: bool) -> int:
+def _run(options: argparse.Namespace) -> int:
     missing = node_or_skip_reason()
     if isinstance(missing, str):
         print(f"The demo needs its bank, which runs on Node.js. {missing}.", file=sys.stderr)
         return 1
     try:
-        with running(terminal.say) as demo:
+        with running(terminal.say, simulate_pool=options.simulate_pool) as demo:
             _drive(demo)
-            if once:
-                return 0
-            _serve(demo)
+            if not options.once:
+                _serve(demo)
     except headless.Deviation as deviation:
         print(f"\nThe demo did not go as it must: {deviation}.", file=sys.stderr)
-    except (ProgramFailedError, TripError, FedbridgeError, OSError) as error:
+        return 1
+    except (ProgramFailedError, TripError, FedbridgeError, httpx.HTTPError, OSError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
-    return 1
+        return 1
+    return 0
 
 
 def _drive(demo: Demo) -> None:
     """Sign in without a person, print what happened, and try what must not work."""
-    if demo.scene.simulated_because:
-        note = "the user pool is this project's simulation of Cognito, not ministack's."
-        terminal.say(f"Note: {note} ({demo.scene.simulated_because})")
+    terminal.say(f"The user pool is {pool_note(demo.scene)}")
     terminal.heading("Signing alice in, without a person: every hop, secrets masked")
     began = time.monotonic()
     view = headless.sign_in(demo)
@@ -80,10 +85,11 @@ def _drive(demo: Demo) -> None:
 
 
 def _serve(demo: Demo) -> None:
-    terminal.say(
-        f"Open {demo.url} in a browser (Chromium, Chrome or Edge) and sign in yourself. Ctrl-C ends it."
-    )
-    threading.Event().wait()
+    terminal.say(f"Open {demo.url} in Chromium, Chrome or Edge and sign in yourself. Ctrl-C ends it.")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        terminal.say("\nEnding …")
 
 
 def _interrupted(_number: int, _frame: object) -> NoReturn:

@@ -6,7 +6,7 @@ The server in front does all three in its place, as the developer guide describe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -26,6 +26,9 @@ ATTRIBUTES = {"email": "email", "email_verified": "email_verified", "name": "nam
 
 STAND_IN = "Amazon/Cognito (the demo in its place)"
 """The User-Agent of what the demo does for the emulator."""
+
+STAND_IN_HEADER = "x-demo-in-place-of-cognito"
+"""Marks an answer that the demo gives for the emulator."""
 
 VERIFIED = (
     "the signature of the ID token, with the key that its kid names",
@@ -90,7 +93,8 @@ class StrictFront:
         if problem is None:
             return answer
         told = SignInError(problem, redirect_uri=self._pool.app_callback, state=trip.state)
-        return redirect(told.app_url)
+        answer = redirect(told.app_url)
+        return replace(answer, headers=(*answer.headers, (STAND_IN_HEADER, "yes")))
 
     def _verify(self, trip: Trip) -> None:
         """Do what Cognito does with the token response; raises IdTokenError, AttributeRefusedError."""
@@ -142,6 +146,7 @@ class StrictFront:
         return f"{PROVIDER} Error - {answer.status} error getting token"
 
 
-def is_stand_in(sender: Party, request: Request) -> bool:
-    """Return whether the demo made this request in Cognito's place."""
-    return sender is Party.COGNITO and request.header("user-agent") == STAND_IN
+def is_stand_in(sender: Party, request: Request, answer: Answer) -> bool:
+    """Return whether the demo made this request, or gave this answer, in Cognito's place."""
+    asked = sender is Party.COGNITO and request.header("user-agent") == STAND_IN
+    return asked or answer.header(STAND_IN_HEADER) is not None

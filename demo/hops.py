@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -13,6 +13,7 @@ from demo.kinds import KINDS, Kind, Party
 from demo.masking import Shown
 from demo.messages import Answer, Request
 from demo.recorder import Exchange
+from demo.stories import story
 
 TOKEN_RESPONSES = frozenset({"idp.token", "bridge.token", "cognito.token"})
 
@@ -47,6 +48,7 @@ class Hop:
 
     number: int
     kind: Kind
+    shows: str
     method: str
     path: str
     status: int
@@ -71,14 +73,38 @@ def to_hops(exchanges: Iterable[Exchange], origins: Origins, *, until_result: in
     ordered = list(exchanges)
     seen: dict[str, int] = {}
     hops: list[Hop] = []
-    for number, exchange in enumerate(ordered, 1):
-        inside = [n for n, other in enumerate(ordered[: number - 1], 1) if other.spans(exchange)]
-        hops.append(_hop(number, exchange, origins, tuple(inside), until_result))
-        for row in _rows(hops[-1]):
+    for number in range(1, len(ordered) + 1):
+        hop = _hop(number, ordered, origins)
+        hops.append(replace(hop, is_after_end=until_result is not None and number > until_result))
+        for row in _rows(hop):
             if row.shown.raw:
                 seen.setdefault(row.shown.raw, number)
-    strangers = {number for number, exchange in enumerate(ordered, 1) if _is_strangers(exchange, ordered)}
-    return [replace(_linked(hop, seen), is_strangers=hop.number in strangers) for hop in hops]
+    return [_linked(hop, seen) for hop in hops]
+
+
+def _hop(number: int, exchanges: Sequence[Exchange], origins: Origins) -> Hop:
+    exchange, earlier = exchanges[number - 1], exchanges[: number - 1]
+    request, answer, kind = exchange.request, exchange.answer or Answer(status=0), exchange.kind
+    stranger = _is_strangers(exchange, exchanges)
+    repeated = kind.name == "bridge.callback" and any(
+        each.kind is kind and not _is_strangers(each, exchanges) for each in earlier
+    )
+    return Hop(
+        number=number,
+        kind=kind,
+        shows=story(kind, request, answer, stranger=stranger, repeated=repeated),
+        method=request.method,
+        path=_path(request.path),
+        status=answer.status,
+        leads=_leads(answer, kind, origins),
+        sent=tuple(_sent(request, kind)),
+        answered=tuple(_answered(answer, kind)),
+        inside=tuple(n for n, other in enumerate(earlier, 1) if other.spans(exchange)),
+        milliseconds=round(((exchange.ended or exchange.started) - exchange.started) * 1000),
+        is_stand_in=is_stand_in(kind.sender, request, answer),
+        is_strangers=stranger,
+        is_shared=len(exchange.trips) > 1,
+    )
 
 
 def _is_strangers(exchange: Exchange, exchanges: Iterable[Exchange]) -> bool:
@@ -93,27 +119,6 @@ def _is_strangers(exchange: Exchange, exchanges: Iterable[Exchange]) -> bool:
         return False
     cookies = exchange.request.cookies
     return not any(cookies.get(name) == value for name, _, value in set_by_bridge)
-
-
-def _hop(
-    number: int, exchange: Exchange, origins: Origins, inside: tuple[int, ...], until_result: int | None
-) -> Hop:
-    request, answer, kind = exchange.request, exchange.answer or Answer(status=0), exchange.kind
-    return Hop(
-        number=number,
-        kind=kind,
-        method=request.method,
-        path=_path(request.path),
-        status=answer.status,
-        leads=_leads(answer, kind, origins),
-        sent=tuple(_sent(request, kind)),
-        answered=tuple(_answered(answer, kind)),
-        inside=inside,
-        milliseconds=round(((exchange.ended or exchange.started) - exchange.started) * 1000),
-        is_stand_in=is_stand_in(kind.sender, request),
-        is_shared=len(exchange.trips) > 1,
-        is_after_end=until_result is not None and number > until_result,
-    )
 
 
 def _path(path: str) -> str:

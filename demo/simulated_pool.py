@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+import uuid
 from typing import Any
 
 from joserfc import jwk, jwt
@@ -115,7 +116,7 @@ class SimulatedPool:
         return {
             "iss": self.pool.issuer,
             "aud": self.pool.app_client_id,
-            "sub": secrets.token_hex(16),
+            "sub": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.pool.issuer}#{user.username}")),
             "token_use": "id",
             "cognito:username": user.username,
             "identities": [{"providerName": self.pool.provider.name, "providerType": "OIDC", "issuer": None}],

@@ -56,8 +56,11 @@ class Demo:
 
 
 @contextmanager
-def running(say: Say) -> Iterator[Demo]:
-    """Run the demo while the context lasts; raises ProgramFailedError when a part does not come up."""
+def running(say: Say, *, simulate_pool: bool = False) -> Iterator[Demo]:
+    """Run the demo while the context lasts; raises ProgramFailedError when a part does not come up.
+
+    `simulate_pool` leaves ministack out even where it is installed.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fedbridge-demo-")))
         recorder = Recorder()
@@ -87,7 +90,13 @@ def running(say: Say) -> Iterator[Demo]:
         sites.bridge.respond = forward_to(bridge.url)
 
         known = identity_provider(client_id=RELYING_PARTY, client_secret=secret, issuer=bridge_issuer)
-        cognito = _start_cognito(stack, sites, known, recorder, say)
+        missing = "it was asked for" if simulate_pool else ministack_or_skip_reason()
+        if isinstance(missing, str):
+            say(f"Simulating the Cognito user pool ({missing}) …")
+            cognito = _simulated_cognito(stack, sites, known, recorder, because=missing)
+        else:
+            say("Starting the Cognito user pool, ministack …")
+            cognito = _emulated_cognito(stack, sites, known, recorder)
         sites.cognito.respond = cognito.respond
         scene = Scene(
             app_url=sites.app.url,
@@ -112,21 +121,22 @@ def running(say: Say) -> Iterator[Demo]:
         )
 
 
-def _start_cognito(
-    stack: ExitStack, sites: Sites, provider: OidcIdentityProvider, recorder: Recorder, say: Say
+def _simulated_cognito(
+    stack: ExitStack, sites: Sites, provider: OidcIdentityProvider, recorder: Recorder, *, because: str
 ) -> Cognito:
-    """Return the running user pool."""
-    callback, missing = f"{sites.app.url}/callback", ministack_or_skip_reason()
-    if isinstance(missing, str):
-        say(f"Simulating the Cognito user pool, because ministack is not to be had ({missing}) …")
-        simulated = SimulatedPool(
-            url=sites.cognito.url, provider=provider, app_callback=callback, recorder=recorder
-        )
-        stack.enter_context(contextlib.closing(simulated))
-        return Cognito(pool=simulated.pool, respond=simulated, simulated_because=missing)
-    say("Starting the Cognito user pool, ministack …")
+    callback = f"{sites.app.url}/callback"
+    simulated = SimulatedPool(
+        url=sites.cognito.url, provider=provider, app_callback=callback, recorder=recorder
+    )
+    stack.enter_context(contextlib.closing(simulated))
+    return Cognito(pool=simulated.pool, respond=simulated, simulated_because=because)
+
+
+def _emulated_cognito(
+    stack: ExitStack, sites: Sites, provider: OidcIdentityProvider, recorder: Recorder
+) -> Cognito:
     emulator = stack.enter_context(MiniStack(front=sites.cognito.url))
-    pool = emulator.create_federated_pool(provider, app_callback=callback)
+    pool = emulator.create_federated_pool(provider, app_callback=f"{sites.app.url}/callback")
     pool = replace(pool, local_url=sites.cognito.url)
     front = StrictFront(emulator=forward_to(emulator.url), pool=pool, recorder=recorder)
     stack.enter_context(contextlib.closing(front))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -196,9 +197,16 @@ def _logged(view: TripView) -> Child:
             "All of it, found by its reference. No code, token, secret, cookie or claim is ever in a log line.",
             class_="hint",
         ),
-        el("div", el("pre", "\n".join(view.logged), tabindex="0"), class_="log"),
+        el("ul", *(_log_line(json.loads(line)) for line in view.logged), class_="card log"),
         class_="section",
     )
+
+
+def _log_line(event: dict[str, Any]) -> Markup:
+    """Return a line as it was logged, its members in their order, those first that a reader looks for."""
+    time, name, level = event.pop("timestamp"), event.pop("message"), event.get("level")
+    rest = (el("span", f"{key}={value}") for key, value in event.items())
+    return el("li", el("time", time.partition("T")[2][:12]), el("b", name), *rest, class_=level)
 
 
 def _tries(view: TripView) -> Markup:

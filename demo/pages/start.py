@@ -14,17 +14,16 @@ from demo.views import Scene
 _DEMANDS = (
     (
         "A client assertion (private_key_jwt), its aud, exp, jti and kid checked",
-        "A client secret, in the body of the request",
-        "Signs with a key that the bank knows by its public half",
+        "A client secret in the body of the request, and nothing else",
+        "Signs with a private key; the bank fetches the public one",
     ),
-    ("PKCE with S256", "Never sent", "Its own verifier, a new one for every sign-in"),
-    ("A nonce", "Never sent", "Its own, and compared with the ID token's"),
+    ("PKCE with S256", "Never sent", "Draws a verifier for every sign-in"),
+    ("A nonce", "Never sent", "Draws one, and finds it in the ID token again"),
     (
         f"acr_values, to ask for a level ({LEVEL})",
-        "Cannot be configured",
-        "Asks for it, and refuses a sign-in that is weaker",
+        "No way to ask",
+        "Asks for it, and refuses a weaker sign-in",
     ),
-    ("A code redeemed within seconds", "At a time of its own", "Redeems it while the browser waits"),
 )
 
 
@@ -37,8 +36,8 @@ def page(scene: Scene, trips: Sequence[Trip]) -> Markup:
             el("h1", "Sign in through a bank that Cognito cannot talk to"),
             el(
                 "p",
-                "Nordbank ID takes no shared secret, and no request without a nonce and PKCE. Amazon Cognito sends none "
-                "of these. fedbridge stands between the two, and afterwards you see every hop.",
+                "Nordbank ID takes no shared secret, and no request without a nonce and PKCE. Amazon Cognito has a shared "
+                "secret and sends neither. fedbridge stands between the two: sign in, and see every hop.",
                 class_="lede",
             ),
             el("p", el("a", "Sign in with Nordbank ID", href="/sign-in", class_="button")),
@@ -54,8 +53,9 @@ def page(scene: Scene, trips: Sequence[Trip]) -> Markup:
         el("section", _demands(), class_="section"),
         el(
             "section",
-            el("div", el("article", *_configuration(scene), class_="card"), el("article", *_what_is_real(scene), class_="card"), class_="cards"),
-            class_="section",
+            el("article", *_configuration(scene), class_="card"),
+            el("article", *_what_is_real(scene), class_="card"),
+            class_="section stack",
         ),
         _latest(trips),
     )  # fmt: skip
@@ -89,7 +89,7 @@ def _link(protocol: str, how: str) -> Markup:
 
 
 def _demands() -> Markup:
-    heads = ("The bank demands", "Cognito", "fedbridge")
+    heads = ("The bank demands", "Cognito offers", "fedbridge does")
     rows = (
         el(
             "tr",
@@ -101,7 +101,7 @@ def _demands() -> Markup:
     )
     return el(
         "article",
-        el("h2", "What the bank demands"),
+        el("h2", "Why they cannot talk to each other"),
         el(
             "table",
             el("thead", el("tr", *(el("th", head, scope="col") for head in heads))),
@@ -142,8 +142,8 @@ def pool_note(scene: Scene) -> str:
     """Return what the user pool is, and what it is not."""
     if scene.simulated_because:
         return (
-            "this project's own simulation of Cognito, with every check that Cognito makes, because the emulator ministack "
-            f"is not to be had here ({scene.simulated_because})."
+            "this project's own simulation of Cognito, with every check that Cognito makes, in the place of the emulator "
+            f"ministack ({scene.simulated_because})."
         )
     return (
         "ministack, an emulator of AWS. It verifies no signature, calls no userinfo endpoint and tells the app of no "

@@ -51,10 +51,11 @@ font-weight:650;text-decoration:none;line-height:1.3}
 .eyebrow.bad{color:var(--bad)}.eyebrow.wait{color:var(--warn)}
 .lede{font-size:1.125rem;color:var(--soft);max-width:42rem;text-wrap:pretty}
 .lede b{color:var(--ink);font-weight:600}
+.tripbar h2{scroll-margin-top:24px}
 .hint{color:var(--soft);font-size:.9375rem}
 .hint code{color:var(--ink)}
 .section{padding:32px 0}
-.section>h2+*{margin-top:8px}
+.section>*+*{margin-top:12px}.stack>*+*{margin-top:24px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:16px;padding:26px 28px;box-shadow:var(--shade);min-width:0}
 .card>*+*{margin-top:16px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:24px;align-items:start}
@@ -62,15 +63,18 @@ font-weight:650;text-decoration:none;line-height:1.3}
 pre{overflow:auto;background:var(--sunk);border:1px solid var(--line);border-radius:10px;padding:14px 16px;font-size:.8125rem;
 line-height:1.6;tab-size:2}
 pre .key{color:var(--act)}
-.log pre{white-space:pre-wrap;overflow-wrap:anywhere}
-.parties{display:grid;grid-template-columns:1fr 1.1fr 1fr 1.5fr 1fr 1.5fr 1fr;align-items:center;margin-top:20px}
+.log{padding:16px 24px}.log>*+*{margin-top:0}
+.log li{padding:7px 0;border-top:1px solid var(--line);font:.8125rem/1.6 var(--mono);overflow-wrap:anywhere;color:var(--soft)}
+.log li:first-child{border-top:0}
+.log b{color:var(--ink);font-weight:600;margin:0 12px 0 10px}
+.log .WARNING b,.log .ERROR b{color:var(--bad)}
+.log span{display:inline-block;margin-right:14px}
+.section>.parties{display:grid;grid-template-columns:1fr 1.1fr 1fr 1.5fr 1fr 1.5fr 1fr;align-items:center;margin-top:20px}
 .parties .party{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 10px;text-align:center;
 font-weight:650;box-shadow:var(--shade);line-height:1.3}
 .parties .party small{display:block;margin-top:3px;font-weight:450;color:var(--soft);font-size:.8125rem}
 .parties .us{border-color:var(--act);box-shadow:0 0 0 1px var(--act),var(--shade)}
-.parties .link{position:relative;text-align:center;font-size:.8125rem;color:var(--soft);line-height:1.4;padding:0 12px 12px;align-self:end;
-margin-bottom:calc(50% - 0px)}
-.parties .link{margin:0;align-self:center;padding:0 10px 26px}
+.parties .link{position:relative;text-align:center;font-size:.8125rem;color:var(--soft);line-height:1.4;padding:0 10px 26px;text-wrap:balance}
 .parties .link::after{content:"";position:absolute;left:4px;right:10px;bottom:14px;border-top:2px solid var(--faint)}
 .parties .link::before{content:"";position:absolute;right:4px;bottom:10px;border:5px solid transparent;border-left:8px solid var(--faint);border-right:0}
 .parties .link b{display:block;color:var(--ink);font-weight:600}
@@ -103,7 +107,8 @@ transform:rotate(-45deg);transition:transform .12s;flex:none}
 .tries a{font-weight:650}.tries p{color:var(--soft);font-size:.9375rem;line-height:1.5}
 .trips li{display:flex;flex-wrap:wrap;gap:2px 14px;padding:11px 0;border-top:1px solid var(--line);font-size:.9375rem}
 .trips li:first-child{border-top:0}.trips span{color:var(--soft)}
-.plain li{padding-left:22px;position:relative;margin-top:10px;font-size:.9375rem}
+.plain{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:14px 40px}
+.plain li{padding-left:22px;position:relative;font-size:.9375rem}
 .plain li::before{content:"";position:absolute;left:4px;top:.62em;width:6px;height:6px;border-radius:50%;background:var(--act)}
 .foot{border-top:1px solid var(--line);margin-top:40px;padding:24px 0 48px;color:var(--soft);font-size:.875rem}
 .foot p{max-width:52rem}
@@ -118,7 +123,7 @@ border-radius:16px 16px 0 0}
 .heads ol{display:grid;grid-template-columns:repeat(5,1fr)}
 .heads li{padding:14px 2px 12px;text-align:center;font-size:.8125rem;font-weight:650;line-height:1.25;white-space:nowrap}
 .heads .us{color:var(--act)}
-.heads p{padding:13px 24px 12px 10px;color:var(--soft);font-size:.8125rem}
+.heads p{padding:13px 24px 12px 24px;color:var(--soft);font-size:.8125rem}
 .hop,.return{position:relative}
 .hop+.hop .body{border-top:1px solid var(--line)}.return+.hop .body{border-top:1px solid var(--line)}
 .lanes{position:absolute;inset:0 auto 0 0;width:430px;overflow:hidden;pointer-events:none;
@@ -151,14 +156,13 @@ font-size:.8125rem;font-weight:650;font-variant-numeric:tabular-nums}
 .why{grid-column:2/4;color:var(--soft);font-size:.9375rem;line-height:1.5;text-wrap:pretty}
 .tag{display:inline-block;margin:4px 8px 0 0;padding:1px 9px;border-radius:6px;background:var(--warn-soft);color:var(--warn);font-size:.8125rem;font-weight:550}
 .return .body{padding:9px 22px 9px 56px;color:var(--soft);font-size:.8125rem;min-height:37px}
-.panel{display:grid;grid-template-columns:1fr 1fr;gap:22px;padding:4px 22px 24px 56px}
-.panel.one{grid-template-columns:1fr}
-.panel>div{min-width:0}.panel>div>*+*{margin-top:10px}
+.panel{display:grid;gap:22px;padding:4px 22px 26px 56px}
+.panel>div{min-width:0}.panel>div>*+*{margin-top:8px}
 .panel h3{padding-bottom:6px;border-bottom:1px solid var(--line);color:var(--ink)}
-.panel h4{margin:14px 0 0;font-size:.75rem;font-weight:600;color:var(--faint)}
-.rows>div{padding:4px 0;font-size:.8125rem;line-height:1.5}
-.rows dt{color:var(--soft);font-family:var(--mono);font-size:.75rem}
-.rows dd{font-family:var(--mono);overflow-wrap:anywhere}
+.panel h4{margin:14px 0 0;font-size:.75rem;font-weight:600;color:var(--soft)}
+.rows>div{display:grid;grid-template-columns:minmax(0,11.5rem) minmax(0,1fr);gap:0 16px;padding:3px 0;font:.8125rem/1.55 var(--mono)}
+.rows dt{color:var(--soft);overflow-wrap:anywhere}
+.rows dd{overflow-wrap:anywhere}
 .rows dd a{font:500 .75rem/1.4 system-ui,sans-serif;margin-left:8px;white-space:nowrap}
 .jwt{margin-top:6px}.jwt p{font:550 .75rem/1.5 system-ui,sans-serif;color:var(--soft)}
 .jwt pre,.panel pre{font-size:.75rem;padding:10px 12px;margin-top:4px;max-height:340px;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -172,8 +176,8 @@ font-size:.8125rem;font-weight:650;font-variant-numeric:tabular-nums}
 .page{padding:0 16px}.hero{padding:36px 0 28px}.card{padding:22px 18px}
 .hop summary{grid-template-columns:34px 1fr 18px}.status{grid-column:2;grid-row:2;text-align:left;line-height:1.4}
 .why{grid-column:2/4}.chevron{grid-column:3;grid-row:1}
-.panel{grid-template-columns:1fr}
-.parties{grid-template-columns:1fr;justify-items:stretch;max-width:22rem}
+.rows>div{grid-template-columns:minmax(0,1fr);padding:5px 0}
+.section>.parties{grid-template-columns:1fr;justify-items:stretch;max-width:22rem}
 .parties .link{padding:10px 8px 10px 44px;text-align:left;min-height:60px;display:flex;flex-direction:column;justify-content:center}
 .parties .link::after{left:24px;right:auto;top:4px;bottom:8px;border-top:0;border-left:2px solid var(--faint)}
 .parties .link::before{left:20px;right:auto;bottom:2px;border:5px solid transparent;border-top:8px solid var(--faint);border-bottom:0}

@@ -13,6 +13,7 @@ from demo.pages.html import Child, Markup, el
 from demo.pages.parts import json_block
 
 _PARTIES = list(Party)
+_STAND_IN = "Done by the demo in Cognito's place: the emulator leaves it out."
 
 
 def diagram(hops: Sequence[Hop], later: Sequence[Hop], *, open_all: bool) -> Markup:
@@ -81,7 +82,7 @@ def _hop(hop: Hop, by_number: dict[int, Hop], *, has_inner: bool, is_open: bool)
                     el("span", el("span", f"{kind.sender} → {kind.receiver}", class_="who"), el("code", f"{hop.method} {hop.path}"), class_="what"),
                     el("span", _outcome(hop), class_="status"),
                     el("span", class_="chevron", aria_hidden="true"),
-                    el("span", kind.shows, *(el("span", text, class_="tag") for text in tags), class_="why"),
+                    el("span", hop.shows, *(el("span", text, class_="tag") for text in tags), class_="why"),
                 ),
                 _panel(hop),
                 open=is_open,
@@ -95,8 +96,8 @@ def _hop(hop: Hop, by_number: dict[int, Hop], *, has_inner: bool, is_open: bool)
 
 def _tags(hop: Hop) -> tuple[tuple[str, bool], ...]:
     return (
-        ("Done by the demo in Cognito's place: the emulator leaves it out.", hop.is_stand_in),
-        ("Without this browser's cookie: a stranger.", hop.is_strangers),
+        (_STAND_IN, hop.is_stand_in),
+        ("A stranger.", hop.is_strangers),
         ("Several sign-ins waited at this moment; it may belong to another one.", hop.is_shared),
     )
 
@@ -148,7 +149,7 @@ def _panel(hop: Hop) -> Markup:
     answered = el(
         "div", el("h3", f"Answered, {hop.milliseconds} ms"), *(_section(each) for each in hop.answered)
     )
-    return el("div", sent, answered, class_="panel" if sent else "panel one")
+    return el("div", sent, answered, class_="panel")
 
 
 def _section(section: Section) -> list[Child]:
