@@ -24,16 +24,22 @@ _STYLE = """
 @media (prefers-color-scheme:dark){:root{--ink:#e8edf2;--soft:#a3afbd;--line:#323c48;--ground:#12171d;--card:#1b222b;--act:#6db3f8}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;place-items:center;padding:24px;background:var(--ground);color:var(--ink);
-font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{width:100%;max-width:30rem;background:var(--card);border:1px solid var(--line);border-radius:12px;padding:32px}
-h1{font-size:1.3rem;line-height:1.3;margin:0 0 12px}
-p{margin:0 0 16px}
-ul{list-style:none;margin:24px 0 0;padding:0}
-a{display:inline-block;margin:0 8px 8px 0;padding:10px 18px;border-radius:8px;background:var(--act);color:var(--card);
-text-decoration:none;font-weight:600}
+font:16px/1.6 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+main{width:100%;max-width:31rem;background:var(--card);border:1px solid var(--line);border-radius:16px;
+padding:clamp(24px,7vw,40px);box-shadow:0 1px 2px rgb(16 32 56/.06),0 16px 40px rgb(16 32 56/.08)}
+h1{font-size:1.45rem;line-height:1.25;letter-spacing:-.01em;margin:0 0 12px;text-wrap:balance}
+p{margin:0;color:var(--soft);text-wrap:pretty}
+ul{list-style:none;margin:28px 0 0;padding:0;display:flex;flex-wrap:wrap;gap:12px}
+a{display:block;padding:11px 20px;border-radius:9px;background:var(--act);color:var(--card);text-decoration:none;
+font-weight:600;line-height:1.4}
+a:hover{filter:brightness(1.08)}
 a:focus-visible{outline:3px solid var(--act);outline-offset:3px}
-footer{margin-top:28px;padding-top:16px;border-top:1px solid var(--line);color:var(--soft);font-size:.875rem}
-code{font:600 .9375rem/1.4 ui-monospace,SFMono-Regular,Menlo,monospace;color:var(--ink);overflow-wrap:anywhere}
+hr{height:4px;margin:28px 0 0;border:0;border-radius:2px;background:linear-gradient(90deg,var(--line) 35%,var(--act) 50%,var(--line) 65%)
+0 0/300% 100%;animation:wait 1.6s linear infinite}
+@keyframes wait{from{background-position:100% 0}to{background-position:-50% 0}}
+@media (prefers-reduced-motion:reduce){hr{animation:none}}
+footer{margin-top:32px;padding-top:18px;border-top:1px solid var(--line);color:var(--soft);font-size:.875rem}
+code{font:600 .9375rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;color:var(--ink);overflow-wrap:anywhere}
 """.strip()
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode("utf-8")).digest()).decode("ascii")
 
@@ -97,11 +103,12 @@ def page(
 ) -> Response:
     """Return a page; where the relying party is not known, every one of the connection's is offered."""
     refresh = f'<meta http-equiv="refresh" content="2;url={escape(refresh_to)}">' if refresh_to else ""
+    waiting = '<hr aria-hidden="true">' if refresh_to else ""
     body = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
         f"{refresh}<title>{escape(message.title)}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(message.title)}</h1><p>{escape(message.text)}</p>"
+        f"<h1>{escape(message.title)}</h1><p>{escape(message.text)}</p>{waiting}"
         f"{_ways_on(connection, client_id, offer=refresh_to is None)}"
         f"<footer>If you ask for help, give this reference:<br><code>{escape(correlation_id)}</code></footer>"
         "</main></body></html>"
