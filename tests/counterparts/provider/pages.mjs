@@ -11,9 +11,9 @@ stroke-linecap="round" d="M7 11V8a5 5 0 0 1 10 0v3M6 11h12v9H6z"/></svg>`;
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#10233a;--soft:#5a6b80;--line:#d5dde7;--card:#fff;--page:#eef2f7;--brand:#0b3d6b;
---brand-2:#1766a6;--accent:#1766a6;--field:#fff;--warn:#a32020;--warn-bg:#fdecec}
+--brand-2:#1766a6;--accent:#1766a6;--field:#fff;--edge:#8493a6;--warn:#a32020;--warn-bg:#fdecec}
 @media (prefers-color-scheme:dark){:root{--ink:#e8eef6;--soft:#9fb0c4;--line:#2f4056;--card:#16222f;--page:#0c141d;
---accent:#3d94dd;--field:#0f1a25;--warn:#ffb4b4;--warn-bg:#421c1c}}
+--accent:#3d94dd;--field:#0f1a25;--edge:#566b84;--warn:#ffb4b4;--warn-bg:#421c1c}}
 *{box-sizing:border-box}html,body{height:100%}body{margin:0;font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
 "Helvetica Neue",Arial,sans-serif;color:var(--ink);background:var(--page);display:grid;place-items:center;padding:24px}
 main{width:100%;max-width:420px;background:var(--card);border-radius:16px;overflow:hidden;
@@ -26,7 +26,7 @@ header span{display:block;margin-top:4px;font-size:13px;line-height:1.35;opacity
 section{padding:26px 28px 28px}h1{font-size:22px;line-height:1.25;margin:0 0 6px}
 p{margin:0 0 18px;color:var(--soft)}p b{color:var(--ink)}label{display:block;font-weight:600;font-size:14px;margin:0 0 6px}
 input[type=text],input[type=password]{width:100%;font:inherit;color:inherit;background:var(--field);padding:11px 13px;
-border:1px solid var(--line);border-radius:9px;margin:0 0 16px}
+border:1px solid var(--edge);border-radius:9px;margin:0 0 16px}
 input:focus-visible,button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 button{font:inherit;cursor:pointer;border-radius:9px;border:0}
 .go{width:100%;padding:12px;font-weight:650;color:#fff;background:linear-gradient(120deg,var(--brand),var(--brand-2))}
@@ -35,7 +35,7 @@ button{font:inherit;cursor:pointer;border-radius:9px;border:0}
 padding:10px 13px;margin:0 0 16px;font-size:14px}ul{margin:0 0 20px;padding:0;list-style:none}
 .hint{margin:14px 0 0;font-size:13px}li{padding:9px 0;overflow-wrap:anywhere;border-bottom:1px solid var(--line)}li:last-child{border:0}
 footer{display:flex;gap:8px;align-items:center;padding:13px 28px;border-top:1px solid var(--line);font-size:12.5px;
-color:var(--soft)}footer svg{width:15px;height:15px;flex:none}code{font-size:.95em}`;
+color:var(--soft)}footer svg{width:18px;height:18px;flex:none}code{font-size:.95em}`;
 
 function layout(style, title, content) {
   if (style !== 'demo') {
