@@ -1,0 +1,264 @@
+"""What README and docs tell people to type: each command exists and takes these options, and what can run here, runs."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import botocore.session
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+
+from fedbridge.cli import main
+from fedbridge.cli.keys import write_private_key
+from tests.counterparts.process import START_SECONDS, Program, clean_environment
+from tests.infra.template import Template
+from tests.support import markdown
+from tests.support.markdown import ROOT
+from tests.support.sample_events import CASES
+
+PAGES = markdown.pages()
+REGION = "eu-north-1"
+# The AWS CLI's own, which no service's model knows.
+CUSTOM = {("logs", "tail"): {"--since", "--filter-pattern"}}
+GLOBAL = {"--query", "--output", "--region", "--profile", "--cli-input-json"}
+OTHERS = {"cd", "curl", "export", "git", "openssl", "rm"}
+SAM = {"build", "deploy", "delete", "validate", "local invoke"}
+
+
+def commands(found):
+    """Yield the commands of a page, continued lines joined, what stands in `$(…)` as commands of its own."""
+    for fence in found.fences("sh"):
+        for line in re.sub(r"\\\n\s*", "", fence.text).splitlines():
+            for command in re.split(r" && ", re.sub(r"  +#.*", "", line).strip()):
+                if command:
+                    yield command
+                    yield from re.findall(r"\$\(([a-z].*)\)", command)
+
+
+EVERY = [
+    pytest.param(command, id=f"{found.name}: {command[:60]}")
+    for found in PAGES
+    for command in commands(found)
+]
+
+
+def inline(found):
+    """Yield commands that stand in the text."""
+    for code in markdown.codes(found.prose):
+        if re.match(r"(make|sam|fedbridge|aws) [a-z-]", code):
+            yield code
+
+
+@pytest.mark.parametrize("command", EVERY)
+def test_every_command_exists_and_takes_these_options(command):
+    words = shlex.split(command)
+    while re.match(r"[A-Z_]+=", words[0]):
+        words.pop(0)
+    match words:
+        case ["make", *targets]:
+            _check_make(targets)
+        case ["sam", *rest]:
+            _check_sam(rest)
+        case ["aws", service, operation, *options]:
+            _check_aws(service, operation, options)
+        case ["fedbridge", *rest]:
+            assert rest
+        case [first, *_]:
+            assert first in OTHERS or first.startswith(".venv/bin/"), command
+
+
+@pytest.mark.parametrize("found", PAGES, ids=lambda found: found.name)
+def test_every_command_that_is_mentioned_exists(found, capsys):
+    for command in inline(found):
+        words = shlex.split(re.sub(r"[…{].*", "", command))
+        match words:
+            case ["make", *targets]:
+                _check_make([target for target in targets if "/" not in target])
+            case ["sam", *rest]:
+                _check_sam(rest)
+            case ["aws", service, operation, *options]:
+                _check_aws(service, operation, options)
+            case ["fedbridge", *rest]:
+                with pytest.raises(SystemExit) as ended:
+                    main([*(word for word in rest if not word.startswith("-")), "--help"])
+                assert ended.value.code == 0, command
+    capsys.readouterr()
+
+
+def _check_make(targets):
+    makefile = (ROOT / "Makefile").read_text()
+    known = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    variables = set(re.findall(r"\b([A-Z_]+)\b", makefile))
+    for target in targets:
+        assert target in known or target.partition("=")[0] in variables, target
+
+
+def _check_sam(words):
+    name = " ".join(words[:2]) if words[0] == "local" else words[0]
+    assert name in SAM
+    options = words[len(name.split()) :]
+    if name == "local invoke" and options:
+        function, dash_e, event, env_vars, fixtures, *rest = options
+        assert function in Template().resources("AWS::Serverless::Function")
+        assert (dash_e, env_vars, rest) == ("-e", "--env-vars", [])
+        case = CASES[Path(event).stem]
+        assert case.function == {"FrontChannel": "front_channel", "BackChannel": "back_channel"}[function]
+        assert (ROOT / event).exists()
+        assert (ROOT / fixtures).exists()
+
+
+def _check_aws(service, operation, options):
+    """Against the models that the AWS CLI is generated from."""
+    names = [word for word in options if word.startswith("--")]
+    if (service, operation) in CUSTOM:
+        assert set(names) <= CUSTOM[service, operation]
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    (shape,) = (
+        model.operation_model(name).input_shape
+        for name in model.operation_names
+        if botocore.xform_name(name, "-") == operation
+    )
+    assert shape is not None
+    known = {"--" + botocore.xform_name(member, "-"): member for member in shape.members}
+    assert set(names) <= known.keys() | GLOBAL, set(names) - known.keys() - GLOBAL
+    if "--cli-input-json" not in names and options:
+        required = {"--" + botocore.xform_name(member, "-") for member in shape.required_members}
+        assert required <= set(names)
+    for name in names:
+        if name in known:
+            _check_value(shape.members[known[name]], _values(options, name))
+
+
+def _values(options, name):
+    rest = options[options.index(name) + 1 :]
+    return rest[: next((at for at, word in enumerate(rest) if word.startswith("--")), len(rest))]
+
+
+def _check_value(shape, values):
+    """Strings, lists of strings, flags, and lists of structures in shorthand: `TagKey=a,TagValue=b`."""
+    if shape.type_name == "boolean":
+        assert values == []
+    elif shape.type_name == "list" and shape.member.type_name == "structure":
+        for value in values:
+            assert {pair.partition("=")[0] for pair in value.split(",")} <= shape.member.members.keys()
+    else:
+        assert values
+        allowed = getattr(shape.member if shape.type_name == "list" else shape, "enum", None)
+        assert not allowed or set(values) <= set(allowed), values
+
+
+@pytest.mark.parametrize(
+    "fence", [pytest.param(fence, id=str(fence)) for found in PAGES for fence in found.fences("json")]
+)
+def test_every_request_to_cognito_is_one_that_its_model_takes(fence):
+    request = json.loads(fence.text)
+    if "ProviderDetails" not in request:
+        return
+    operation = "CreateIdentityProvider" if "ProviderType" in request else "UpdateIdentityProvider"
+    shape = (
+        botocore.session.get_session().get_service_model("cognito-idp").operation_model(operation).input_shape
+    )
+    assert shape is not None
+    report = botocore.validate.ParamValidator().validate(request, shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def account():
+    """An AWS account: moto behind HTTP, because the command makes clients of its own."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def operator(account, monkeypatch, tmp_path):
+    """A folder to work in, with credentials. Returns what prepares keys and secrets that a file refers to."""
+    for name, value in {"AWS_ENDPOINT_URL": account, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "test",
+                        "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    httpx.post(f"{account}/moto-api/reset", trust_env=False)
+    boto3.client("dynamodb").create_table(
+        TableName="CONNECTIONS_TABLE",
+        AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def prepare(text):
+        key = boto3.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+        text = re.sub(r"arn:aws:kms:[\w:-]+:key/[\w-]+", key, text)
+        for at, name in enumerate(sorted(set(re.findall(r"secretsmanager:([\w/-]+)", text)))):
+            write_private_key(tmp_path / f"{at}.stored.pem", "P-256")
+            value = (tmp_path / f"{at}.stored.pem").read_text()
+            boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+        (tmp_path / "connections.yaml").write_text(text)
+
+    return prepare
+
+
+@pytest.mark.parametrize(
+    "name", [found.name for found in PAGES if any(c.startswith("fedbridge ") for c in commands(found))]
+)
+def test_every_fedbridge_command_runs(name, operator, capsys):
+    """In the order of the page, with the page's own connections, or else the README's."""
+    found = markdown.page(name)
+    whole = [fence.text for fence in found.fences("yaml") if fence.text.startswith("connections:")]
+    (example,) = markdown.page("README.md").fences("yaml")
+    operator(whole[0] if whole else example.text)
+    if name == "docs/add-an-idp.md" or not whole:
+        assert main(["connections", "apply", "--table", "CONNECTIONS_TABLE"]) == 0
+    for command in commands(found):
+        if not command.startswith("fedbridge "):
+            continue
+        words = shlex.split(re.sub(r'"\$\(.*\)"', "CONNECTIONS_TABLE", command.partition(" > ")[0]))
+        if words[1] == "dev":
+            _serve(words[1:])
+        else:
+            assert main(words[1:]) == 0, command
+    capsys.readouterr()
+
+
+def _serve(arguments):
+    fedbridge = Path(sys.executable).with_name("fedbridge")
+    options = ["--template", str(ROOT / "template.yaml"), "--port", "0"]
+    with Program(
+        "fedbridge", [fedbridge, *arguments, *options], env=clean_environment(), cwd=Path.cwd(), talks=False
+    ) as program:
+        program.wait_until(lambda: "listens at" in program.log(), seconds=START_SECONDS)
+        (address,) = re.findall(r"listens at (http://localhost:\d+)", program.log())
+        answer = httpx.get(f"{address}/bank/client-jwks.json", trust_env=False)
+        assert [key["alg"] for key in answer.json()["keys"]] == ["ES256"]
+
+
+def test_a_handler_runs_as_the_page_says():
+    """The line with FEDBRIDGE_FIXTURES, by this interpreter."""
+    (line,) = (
+        command
+        for found in PAGES
+        for command in commands(found)
+        if command.startswith("FEDBRIDGE_FIXTURES=on")
+    )
+    done = subprocess.run(
+        ["bash", "-c", line.replace(".venv/bin/python", shlex.quote(sys.executable))],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert "'statusCode': 200" in done.stdout

@@ -1,0 +1,200 @@
+"""Tables of the documentation that claim to be complete are, and say what the code says."""
+
+import ast
+import re
+from dataclasses import MISSING, fields, is_dataclass
+
+import pytest
+
+from fedbridge.configuration.document import default_of
+from fedbridge.configuration.file import FILLED_IN
+from fedbridge.configuration.presets import preset_names
+from fedbridge.flows import documents, finish, services
+from fedbridge.model import connection, deadline
+from fedbridge.op import cookie, id_token, pages
+from fedbridge.store import registry
+from fedbridge.telemetry.events import EVENTS, FIELDS
+from tests.infra.template import Template
+from tests.infra.template import load as load_template
+from tests.support import markdown, reasons
+from tests.support.markdown import ROOT, codes, page
+
+ADD, DEPLOY, DIAGNOSE, ROUTES, LOCAL = (
+    page(f"docs/{name}.md") for name in ("add-an-idp", "deploy", "diagnose", "routes", "local-development")
+)
+
+
+def package_text():
+    return {file: file.read_text("utf-8") for file in (ROOT / "shared" / "fedbridge").rglob("*.py")}
+
+
+def test_every_parameter_of_the_stack_is_listed_with_its_default():
+    listed = {
+        codes(name)[0]: codes(default)[0] if codes(default) else ""
+        for name, default, _ in DEPLOY.table("Parameters")
+    }
+    assert listed == {name: str(each["Default"]) for name, each in load_template()["Parameters"].items()}
+
+
+def test_every_output_of_the_stack_is_listed():
+    listed = [codes(name)[0] for name, _ in DEPLOY.table("Outputs")]
+    assert sorted(listed) == sorted(load_template()["Outputs"])
+
+
+def test_every_variable_of_the_functions_is_listed_and_no_other_is_named():
+    listed = {codes(name)[0] for name, _ in LOCAL.table("The environment of the functions")}
+    assert listed == Template().properties("FrontChannel")["Environment"]["Variables"].keys()
+    read = set(re.findall(r'"(FEDBRIDGE_\w+)"', package_text()[ROOT / "shared/fedbridge/settings.py"]))
+    assert {name for name in listed if name.startswith("FEDBRIDGE_")} == read
+    elsewhere = "".join((ROOT / name).read_text() for name in ("Makefile", "shared/Makefile", ".ci/run"))
+    for found in markdown.pages():
+        for name in re.findall(r"FEDBRIDGE_\w+", found.text):
+            assert name in listed or name in elsewhere, (found.name, name)
+
+
+MODEL = (
+    connection.Connection, connection.RelyingParty, connection.Endpoints, connection.ClientAuthentication,
+    connection.AuthorizationRequestProfile, connection.IdTokenPolicy, connection.UserinfoPolicy, connection.ClaimRule,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MODEL, ids=lambda kind: kind.__name__)
+def test_every_key_of_a_connection_is_listed_with_its_default(kind):
+    listed = {codes(key)[0]: default.replace("`", "") for key, default, _ in ADD.table(kind.__name__)}
+    assert listed == {
+        field.name: _default(field)
+        for field in fields(kind)
+        if kind is not connection.Connection or field.name not in FILLED_IN
+    }
+
+
+def _default(field):
+    value = default_of(field)
+    match value:
+        case _ if value is MISSING:
+            return "required"
+        case None | () | {}:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(value)
+    return "see below" if is_dataclass(value) else "none" if value == {} else str(value)
+
+
+def test_every_preset_is_listed():
+    assert sorted(codes(name)[0] for name, _ in ADD.table("Presets")) == preset_names()
+
+
+def test_every_message_that_is_explained_is_one_that_the_code_says():
+    said = "".join(package_text().values())
+    for row in ADD.table("Errors of validate and apply"):
+        for message in codes(row[0]):
+            for part in re.split(r"…\??|\b[A-Z]{3,}\b:?|: (?=did)", message):
+                words = part.strip(" ()?,").removeprefix("ARN: ")
+                assert not words or words in said or _is_botocore(words) or _is_assembled(words, said), (
+                    message
+                )
+
+
+def _is_botocore(name):
+    return name in {"NoCredentialsError", "AccessDeniedException"}
+
+
+def _is_assembled(words, said):
+    """Some messages hold a value where the page gives an example: `env:` for a scheme, a method for another."""
+    pattern = re.escape(words).replace("private_key_jwt", ".*").replace("env:", ".*").replace("file:", ".*")
+    return re.search(pattern.replace(r"key\ as\ in", r".*\ as\ in"), said) is not None
+
+
+def test_every_reason_is_listed_and_every_listed_reason_is_one():
+    listed = [
+        reason for title in REASON_SECTIONS for row in DIAGNOSE.table(title) for reason in codes(row[0])
+    ]
+    assert sorted(listed) == sorted(set(listed))
+    assert set(listed) == reasons.reasons()
+
+
+REASON_SECTIONS = (
+    "The request", "The authorization request", "The way to the provider", "The provider's answers", "The ID token",
+    "Claims and subjects", "Cognito's back channel", "Keys and secrets", "Tables and time",
+)  # fmt: skip
+
+
+def test_every_event_is_listed_with_its_level_and_metrics():
+    listed = {
+        codes(name)[0]: (level, codes(metrics))
+        for name, level, metrics, _ in DIAGNOSE.table("Events and metrics")
+    }
+    assert listed == {
+        name: (event.level, [metric for metric in (event.metric, event.timed) if metric])
+        for name, event in EVENTS.items()
+    }
+
+
+def test_what_is_called_reserved_is_what_no_code_records():
+    text = "\n".join(package_text().values())
+    recorded = {name for name in EVENTS if len(re.findall(rf'"{name}"', text)) > 1}
+    reserved = {codes(row[0])[0] for row in DIAGNOSE.table("Events and metrics") if "reserved" in row[-1]}
+    assert recorded == EVENTS.keys() - reserved
+
+
+def test_every_field_is_listed():
+    listed = [name for row in DIAGNOSE.table("Fields") for name in codes(row[0])]
+    assert sorted(listed) == sorted(FIELDS)
+
+
+def test_every_alarm_is_listed():
+    listed = [name for row in DIAGNOSE.table("Alarms") for name in codes(row[0])]
+    assert sorted(listed) == sorted(Template().resources("AWS::CloudWatch::Alarm"))
+
+
+def test_every_page_that_a_person_may_see_is_listed():
+    titles = {value.title for value in vars(pages).values() if isinstance(value, pages.Message)}
+    assert {row[0] for row in DIAGNOSE.table("What the user sees")} == titles
+
+
+def test_every_route_is_listed_with_its_methods_and_function():
+    listed = {
+        codes(route)[0]: (methods, codes(function)[0])
+        for route, methods, function, _ in ROUTES.table("All routes")
+    }
+    expected = {}
+    for folder, function in (("front_channel", "FrontChannel"), ("back_channel", "BackChannel")):
+        for route, methods in _routes(folder).items():
+            expected[route] = (", ".join(methods), function)
+    assert listed == expected
+
+
+def _routes(folder):
+    """Read ROUTES without running the function, which would want an environment."""
+    tree = ast.parse((ROOT / "functions" / folder / "app.py").read_text())
+    assigned = {
+        ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)
+    }
+    pairs = re.findall(r"'(/[^']+)': \{([^}]*)\}", ast.unparse(assigned["ROUTES"]))
+    return {route: re.findall(r"'([A-Z]+)':", methods) for route, methods in pairs}
+
+
+def test_the_lifetimes_are_those_of_the_code():
+    listed = " ".join(" ".join(row) for row in ROUTES.tables("Lifetimes"))
+    for said in (
+        f"callback {services.TRIP_LIFETIME // 60} minutes",
+        f"request's {deadline.BROWSER_BUDGET:.0f} seconds, and {finish.EXCHANGE_MARGIN} more",
+        f"code {services.CODE_LIFETIME} seconds",
+        f"ID token {id_token.LIFETIME // 60} minutes",
+        f"access token {services.ACCESS_TOKEN_LIFETIME // 60} minutes",
+        f"{deadline.BROWSER_BUDGET:.0f} seconds at the browser's routes, {deadline.BACK_CHANNEL_BUDGET:.0f} at the back channel",
+        f"{registry.FRESH_FOR / 60:.0f} minute; {registry.STALE_FOR / 60:.0f} if",
+    ):
+        assert said in listed
+    assert cookie.MAX_AGE == 3600
+    assert f"cached for {documents.JWKS_MAX_AGE} seconds" in ROUTES.text
+    assert f"`client-jwks.json` for {documents.CLIENT_JWKS_MAX_AGE:,}" in ROUTES.text
+    assert documents.DISCOVERY_MAX_AGE == documents.JWKS_MAX_AGE
+
+
+def test_the_reasons_are_all_readable():
+    """A reason in a new shape is written down in tests/support/reasons.py, or it would be missing above unnoticed."""
+    for spelling in reasons.spellings():
+        spelling.reasons()
