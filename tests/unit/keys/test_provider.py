@@ -133,6 +133,13 @@ def test_a_kms_key_is_asked_for_its_public_part_once(keys, kms, deadline):
     assert kms.created == {"kms": 1}
 
 
+def test_one_client_serves_all_kms_keys(keys, kms, deadline):
+    for name in ("a", "b"):
+        keys.signer(f"kms:{kms.add(ec_key(), name)}", None, deadline)
+
+    assert kms.created == {"kms": 1}
+
+
 def test_local_keys_need_no_client(secrets, deadline, monkeypatch):
     monkeypatch.setenv("BRIDGE_KEY", private_pem(ec_key()))
 

@@ -1,6 +1,7 @@
 """`CachedSecrets` beyond the common suite: outages, storms, and what it may read where."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -153,14 +154,16 @@ class TestStorms:
 
     def test_who_comes_just_after_another_has_read_reads_nothing(self, manager, telemetry, deadline):
         """Between the look at the cache and the turn to read, another thread has a whole turn: here, in the clock."""
-        others = [lambda: cached.get(REFERENCE, deadline)]
+        others: list[Callable[[], str]] = [lambda: cached.get(REFERENCE, deadline)]
 
         def clock() -> float:
             if others:
                 others.pop()()
             return 1_800_000_000.0
 
-        cached = CachedSecrets(manager.clients, allow_local=False, telemetry=telemetry, clock=clock)
+        cached: CachedSecrets = CachedSecrets(
+            manager.clients, allow_local=False, telemetry=telemetry, clock=clock
+        )
 
         assert cached.get(REFERENCE, deadline) == "old"
         assert manager.calls[NAME] == 1
