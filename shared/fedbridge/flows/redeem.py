@@ -35,9 +35,10 @@ def redeem(services: BackChannel, request: Request) -> Response:
     access_token, grant = open_with_code(services, connection, transaction, code)
     check_binding(asked, redirect_uri=grant["redirect_uri"], code_challenge=grant["code_challenge"])
     identity = identity_of(grant)
-    if signer is None:
-        token = identity.upstream_id_token
-    else:
+    token, kid = identity.upstream_id_token, None
+    if token is None:  # Not what the connection says now, but the version that the sign-in began with.
+        signer = signer or services.id_token_keys.active(request.deadline)
+        kid = signer.kid
         token = id_token.issue(
             identity,
             issuer=services.issuer(connection),
@@ -53,7 +54,7 @@ def redeem(services: BackChannel, request: Request) -> Response:
         connection=connection.name,
         client_id=relying_party.client_id,
         correlation_id=transaction.correlation_id,
-        kid=signer.kid if signer else None,
+        kid=kid,
     )
     return json_response(
         {

@@ -195,6 +195,18 @@ def test_relayed_tokens_go_through_untouched(bridge):
     assert location(refused)["error"] == "invalid_request"
 
 
+def test_tokens_are_those_of_the_version_that_the_sign_in_began_with(bridge):
+    relayed = connection(version="v2", tokens="relay", client_id=CLIENT)
+    reissued = Browser(bridge).sign_in()
+    bridge.registry.put(relayed)
+    assert id_token_claims(token(bridge, reissued)["id_token"])["sub"] == IDENTITY.subject
+
+    bridge.upstream.outcome = Identity(subject="raw-sub", claims={}, upstream_id_token="up.stream.token")
+    code = Browser(bridge).sign_in()
+    bridge.registry.put(connection(version="v3"))
+    assert token(bridge, code)["id_token"] == "up.stream.token"
+
+
 @pytest.mark.parametrize(
     ("failure", "error"),
     [
