@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.errors import ConfigurationError
 from fedbridge.flows.services import BackChannel, FrontChannel
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring import IdTokenKeyRing
@@ -74,6 +75,24 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
     return replace(complete, version=version_of(complete))
 
 
+def all_publishable(
+    connections: Mapping[str, Connection], keys: Keys, secrets: Secrets
+) -> dict[str, Connection]:
+    """Return the connections of a file as they are published, by name.
+
+    Raises as `publishable` does, and ConfigurationError for a key that two of them share behind different references.
+    """
+    from fedbridge.configuration.rules import problems_between  # noqa: PLC0415
+
+    ready = {name: publishable(connection, keys, secrets) for name, connection in connections.items()}
+    shared = problems_between(ready)
+    if shared:
+        raise ConfigurationError(
+            problems=tuple(f"{name}: {problem.path}: {problem.message}" for name, problem in shared)
+        )
+    return ready
+
+
 def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets]:
     clients = cache(_sdk_client)
     telemetry: Telemetry = PowertoolsTelemetry()
@@ -110,7 +129,7 @@ def _connections(
 
     def read(path: Path) -> dict[str, Connection]:
         found = load(path, allow_local=settings.local, private_hosts=settings.private_hosts)
-        return {name: publishable(connection, keys, secrets) for name, connection in found.items()}
+        return all_publishable(found, keys, secrets)
 
     # A file is read by the one process that somebody is trying things out with: it should see every change.
     return CachingConnectionRegistry(FileConnections(location, read), fresh_for=0, unknown_for=0)

@@ -44,6 +44,7 @@ _PARAMETER = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _TOKEN = re.compile(r"[\x21-\x7e]{1,512}")
 _ENDPOINT_HOST = re.compile(r"[a-z0-9.-]+(?::[0-9]{1,5})?")
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}")
+_PUBLIC_MEMBERS = ("kty", "n", "e", "crv", "x", "y")
 _SECRET_HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -72,8 +73,8 @@ def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
 def problems_between(connections: Mapping[str, Connection]) -> list[tuple[str, Problem]]:
     """Return what connections must not share (case 154), each with the name of the later connection.
 
-    One client at one issuer; keys and secrets, by reference and, where they are published already, by thumbprint;
-    generated client secrets. What belongs to one would open the other.
+    One client at one issuer; keys and secrets, by reference; public keys, where they are filled in, because one key may
+    hide behind two references; generated client secrets. What belongs to one would open the other.
     """
     found: list[tuple[str, Problem]] = []
     owners: dict[tuple[str, str], str] = {}
@@ -95,7 +96,8 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
     if connection.client_authentication.secret:
         yield "client_authentication.secret", "secret", connection.client_authentication.secret
     for i, jwk in enumerate(connection.client_jwks):
-        yield f"client_jwks[{i}]", "public key", str(jwk.get("kid"))
+        # Not by `kid`, which may be a literal that the IdP chose.
+        yield f"client_jwks[{i}]", "public key", " ".join(str(jwk.get(name)) for name in _PUBLIC_MEMBERS)
     for i, party in enumerate(connection.relying_parties):
         for j, secret_hash in enumerate(party.secret_hashes):
             yield f"relying_parties[{i}].secret_hashes[{j}]", "client secret", secret_hash

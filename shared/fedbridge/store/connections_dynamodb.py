@@ -79,6 +79,12 @@ class ConnectionPublisher:
     ) -> None:
         self._table = Table(client, table, sleep=sleep)
 
+    def current(self, name: str, deadline: Deadline) -> bytes | None:
+        """Return the document that is current, a disabled connection's too; None where there is none."""
+        item = self._table.get({"name": {"S": name}}, deadline) or {}
+        document: bytes | None = item.get("current", {}).get("M", {}).get("document", {}).get("B")
+        return document
+
     def publish(self, name: str, document: bytes, version: str, deadline: Deadline) -> bool:
         """Make `document` current and what was current previous, in one write; returns whether that was a change.
 

@@ -220,10 +220,11 @@ def test_keys_are_strings(tmp_path):
     assert "acme: 7: is not known" in found
 
 
-def test_keys_are_compared_by_thumbprint_where_they_are_known(tmp_path):
+def test_keys_are_compared_where_they_are_known(tmp_path):
     connection = loaded(tmp_path, changed())
-    jwks = ({"kid": "thumbprint-1"}, {"kid": "thumbprint-2"})
-    other = replace(connection, client_id="other", relying_parties=(), client_jwks=jwks[1:])
+    jwks = ({"kty": "EC", "x": "1", "kid": "one"}, {"kty": "EC", "x": "2", "kid": "two"})
+    shared = ({**jwks[1], "kid": "three"}, {"kty": "EC", "x": "3", "kid": "one"})
+    other = replace(connection, client_id="other", relying_parties=(), client_jwks=shared)
     found = problems_between(
         {
             "acme": replace(connection, client_jwks=jwks),
