@@ -6,6 +6,7 @@ The server in front does all three in its place, as the developer guide describe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 
 from demo.kinds import Party
 from demo.messages import Answer, Request, redirect
-from demo.recorder import Recorder, Respond, Trip
+from demo.recorder import TRIP_HEADER, Recorder, Respond, Trip
 from tests.counterparts.browser import loopback_transport
 from tests.counterparts.cognito import BACK_CHANNEL_SECONDS, SignInError
 from tests.counterparts.cognito_configuration import OidcIdentityProvider
@@ -59,11 +60,17 @@ def identity_provider(*, client_id: str, client_secret: str, issuer: str) -> Oid
 
 
 class StrictFront:
-    """Answers as the emulator does, except where a sign-in ends: there it checks, and tells the app of failures."""
+    """Answers as the emulator does, except where a sign-in ends: there it checks, and tells the app of failures.
 
-    def __init__(self, *, emulator: Respond, pool: FederatedPool, recorder: Recorder) -> None:
+    `metadata` is the provider's discovery document, read when the pool was made.
+    """
+
+    def __init__(
+        self, *, emulator: Respond, pool: FederatedPool, metadata: Mapping[str, Any], recorder: Recorder
+    ) -> None:
         self._emulator = emulator
         self._pool = pool
+        self._metadata = metadata
         self._recorder = recorder
         self._http = httpx.Client(
             transport=loopback_transport(),
@@ -100,25 +107,24 @@ class StrictFront:
         """Do what Cognito does with the token response; raises IdTokenError, AttributeRefusedError."""
         provider = self._pool.provider
         tokens = self._answer(trip, "bridge.token").json or {}
-        metadata = self._answer(trip, "bridge.discovery").json or {}
-        if metadata.get("issuer") != provider.oidc_issuer:
-            raise IdTokenError(f"{PROVIDER} Error - bad configuration")
         claims = verify_id_token(
             tokens.get("id_token"),
             issuer=provider.oidc_issuer,
             client_id=provider.client_id,
             client_secret=provider.client_secret,
-            jwks=lambda: self._get(metadata["jwks_uri"]),
+            jwks=lambda: self._get("jwks_uri", trip),
         )
-        userinfo = self._get(metadata["userinfo_endpoint"], bearer=str(tokens.get("access_token")))
+        userinfo = self._get("userinfo_endpoint", trip, bearer=str(tokens.get("access_token")))
         if userinfo.get("sub") != claims["sub"]:
             raise IdTokenError("sub of userinfo is not that of the id_token")
         username(provider.name, claims["sub"], case_sensitive=False)
         mapped({**userinfo, **claims}, provider.attribute_mapping)
         trip.verified = VERIFIED
 
-    def _get(self, url: str, *, bearer: str | None = None) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+    def _get(self, endpoint: str, trip: Trip, *, bearer: str | None = None) -> dict[str, Any]:
+        url, headers = self._metadata[endpoint], {TRIP_HEADER: trip.state}
+        if bearer:
+            headers["authorization"] = f"Bearer {bearer}"
         try:
             answer = self._http.get(url, headers=headers)
             value = answer.json()

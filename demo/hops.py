@@ -59,7 +59,7 @@ class Hop:
     milliseconds: int = 0
     is_stand_in: bool = False
     is_strangers: bool = False
-    is_shared: bool = False
+    is_guess: bool = False
     is_after_end: bool = False
 
     @property
@@ -103,7 +103,7 @@ def _hop(number: int, exchanges: Sequence[Exchange], origins: Origins) -> Hop:
         milliseconds=round(((exchange.ended or exchange.started) - exchange.started) * 1000),
         is_stand_in=is_stand_in(kind.sender, request, answer),
         is_strangers=stranger,
-        is_shared=len(exchange.trips) > 1,
+        is_guess=exchange.is_guess,
     )
 
 

@@ -26,11 +26,12 @@ LONGEST_ASSERTION = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is known beforehand. `client_keys` is the JWKS of the bridge's client assertions."""
+    """What is known beforehand. `client_keys` and `id_token_keys` are the bridge's JWKS, for the bank and for Cognito."""
 
     bank_issuer: str
     bridge_issuer: str
     client_keys: dict[str, Any]
+    id_token_keys: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +171,7 @@ def _own_code(evidence: Evidence) -> bool:
 
 def _id_token_is_the_bridges(evidence: Evidence) -> bool:
     answered, setting = evidence.answered("bridge.token"), evidence.setting
-    token = _verified(answered["id_token"], evidence.answered("bridge.jwks"))
+    token = _verified(answered["id_token"], setting.id_token_keys)
     claims, client_id = token.claims, evidence.sent("bridge.token")["client_id"]
     return bool(token.header["kid"]) and (claims["iss"], claims["aud"]) == (setting.bridge_issuer, client_id)
 

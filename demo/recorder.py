@@ -1,8 +1,8 @@
 """Which hop belongs to which sign-in.
 
 Hops are tied together by the values that travel: a state, a code, an access token or a page's id that was seen in one
-hop names the sign-in of the next. What carries none of them (metadata, keys) belongs to whoever waits for it. When
-several sign-ins wait at the same time, it is shown in each, and marked.
+hop names the sign-in of the next. What carries none of them (metadata, keys) belongs to whoever waits for it; when
+several sign-ins wait at the same time, to the first that has not had it yet, and is marked as a guess.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,18 +28,25 @@ MOST_EXCHANGES = 200
 SHORTEST_HANDLE = 16
 """Characters. Shorter values may meet by chance."""
 
+TRIP_HEADER = "x-demo-sign-in"
+"""Where the demo's own calls say whose they are: the state of the trip."""
+
 _HANDLE_NAMES = ("state", "code", "access_token")
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Exchange:
-    """A request and its answer. `order` counts requests as they began; `started` and `ended` are seconds since the epoch."""
+    """A request and its answer. `order` counts requests as they began; `started` and `ended` are seconds since the epoch.
+
+    `is_guess` says that it may belong to another trip as well.
+    """
 
     kind: Kind
     request: Request
     order: int
     started: float = field(default_factory=time.time)
-    trips: list[Trip] = field(default_factory=list, repr=False)
+    trip: Trip | None = field(default=None, repr=False)
+    is_guess: bool = False
     answer: Answer | None = None
     ended: float | None = None
 
@@ -146,9 +153,8 @@ class Recorder:
         with self._lock:
             exchange = Exchange(kind=kind, request=request, order=next(self._order))
             self._assign(exchange, _handles_sent(kind, request))
-            if not exchange.trips and kind.is_back_channel:
-                waiting = [each for each in self._open if each.kind.receiver is kind.sender]
-                self._add(exchange, {trip.id: trip for each in waiting for trip in each.trips}.values())
+            if exchange.trip is None and kind.is_back_channel:
+                self._guess(exchange)
             self._open.append(exchange)
         return exchange
 
@@ -161,21 +167,33 @@ class Recorder:
 
     def _assign(self, exchange: Exchange, handles: set[str]) -> None:
         """Give the exchange to the trip that its handles name, and its other handles to that trip."""
-        if not exchange.trips:
-            self._add(exchange, {self._owners[handle] for handle in handles if handle in self._owners})
-        if len(exchange.trips) == 1:
-            self._owners |= {handle: exchange.trips[0] for handle in handles if handle not in self._owners}
+        if exchange.trip is None:
+            self._add(exchange, next((self._owners[each] for each in handles if each in self._owners), None))
+        if exchange.trip is not None and not exchange.is_guess:
+            self._owners |= {each: exchange.trip for each in handles if each not in self._owners}
 
-    def _add(self, exchange: Exchange, trips: Iterable[Trip]) -> None:
-        for trip in trips:
-            if len(trip.exchanges) < MOST_EXCHANGES:
-                exchange.trips.append(trip)
-                trip.exchanges.append(exchange)
+    def _guess(self, exchange: Exchange) -> None:
+        """Give the exchange to a trip whose hop waits at the party that sends it."""
+        waiting = [each for each in self._open if each.trip and each.kind.receiver is exchange.kind.sender]
+        lacking = [each for each in waiting if not _has_inside(each, exchange.kind)]
+        exchange.is_guess = len({each.trip for each in waiting}) > 1
+        self._add(exchange, next((each.trip for each in lacking or waiting), None))
+
+    def _add(self, exchange: Exchange, trip: Trip | None) -> None:
+        if trip is not None and len(trip.exchanges) < MOST_EXCHANGES:
+            exchange.trip = trip
+            trip.exchanges.append(exchange)
+
+
+def _has_inside(waiting: Exchange, kind: Kind) -> bool:
+    hops = waiting.trip.exchanges if waiting.trip else []
+    return any(each.kind is kind and waiting.spans(each) for each in hops)
 
 
 def _handles_sent(kind: Kind, request: Request) -> set[str]:
     parameters = request.parameters
-    values = [parameters.get(name) for name in _HANDLE_NAMES] + [request.bearer, kind.handle(request.path)]
+    values = [parameters.get(name) for name in _HANDLE_NAMES]
+    values += [request.bearer, request.header(TRIP_HEADER), kind.handle(request.path)]
     return {value for value in values if value and len(value) >= SHORTEST_HANDLE}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -102,7 +103,10 @@ def running(say: Say, *, simulate_pool: bool = False) -> Iterator[Demo]:
             app_url=sites.app.url,
             bridge_url=sites.bridge.url,
             setting=Setting(
-                bank_issuer=provider.issuer, bridge_issuer=bridge_issuer, client_keys=_client_keys(bridge.url)
+                bank_issuer=provider.issuer,
+                bridge_issuer=bridge_issuer,
+                client_keys=_read(f"{bridge_issuer}/client-jwks.json"),
+                id_token_keys=_read(f"{bridge_issuer}/.well-known/jwks.json"),
             ),
             origins={site.url: site.party for site in sites.all()},
             recorder=recorder,
@@ -138,12 +142,12 @@ def _emulated_cognito(
     emulator = stack.enter_context(MiniStack(front=sites.cognito.url))
     pool = emulator.create_federated_pool(provider, app_callback=f"{sites.app.url}/callback")
     pool = replace(pool, local_url=sites.cognito.url)
-    front = StrictFront(emulator=forward_to(emulator.url), pool=pool, recorder=recorder)
+    metadata = _read(f"{provider.oidc_issuer}/.well-known/openid-configuration")
+    front = StrictFront(emulator=forward_to(emulator.url), pool=pool, metadata=metadata, recorder=recorder)
     stack.enter_context(contextlib.closing(front))
     return Cognito(pool=pool, respond=front)
 
 
-def _client_keys(bridge_url: str) -> dict[str, object]:
-    answer = httpx.get(f"{bridge_url}/{CONNECTION}/client-jwks.json", trust_env=False).raise_for_status()
-    keys: dict[str, object] = answer.json()
-    return keys
+def _read(url: str) -> dict[str, Any]:
+    document: dict[str, Any] = httpx.get(url, trust_env=False).raise_for_status().json()
+    return document

@@ -98,7 +98,7 @@ def _tags(hop: Hop) -> tuple[tuple[str, bool], ...]:
     return (
         (_STAND_IN, hop.is_stand_in),
         ("A stranger.", hop.is_strangers),
-        ("Several sign-ins waited at this moment; it may belong to another one.", hop.is_shared),
+        ("Several sign-ins waited at this moment; this may belong to another one.", hop.is_guess),
     )
 
 

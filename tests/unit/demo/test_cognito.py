@@ -32,12 +32,6 @@ class Bridge:
         self.token_answer = None
 
     def answer(self, request):
-        if request.path.endswith("openid-configuration"):
-            endpoints = {
-                "jwks_uri": f"{self.issuer}/.well-known/jwks.json",
-                "userinfo_endpoint": f"{self.issuer}/userinfo",
-            }
-            return json_answer({"issuer": self.issuer, **endpoints})
         if request.path.endswith("jwks.json"):
             return json_answer({"keys": [KEY.as_dict(private=False)]})
         if request.path.endswith("userinfo"):
@@ -48,12 +42,10 @@ class Bridge:
     def emulator(self, request):
         if "error" in request.parameters:
             return json_answer({"message": "missing code"}, 400)
-        self._ask("/bank/.well-known/openid-configuration")
-        answer = self._ask("/bank/token")
+        form = (("content-type", "application/x-www-form-urlencoded"),)
+        asked = Request(method="POST", target="/bank/token", headers=form, body=f"state={RELAY}".encode())
+        answer = self.recorder.record(Party.BRIDGE, asked, self.answer)
         return redirect(f"{APP}?code=pool-code") if answer.status == 200 else json_answer({}, 400)
-
-    def _ask(self, path):
-        return self.recorder.record(Party.BRIDGE, Request(method="GET", target=path), self.answer)
 
 
 @pytest.fixture
@@ -92,7 +84,12 @@ def idpresponse(bridge, recorder, trip):
         local_url="http://localhost:9",
         issuer="https://pool",
     )
-    with contextlib.closing(StrictFront(emulator=bridge.emulator, pool=pool, recorder=recorder)) as front:
+    metadata = {
+        "jwks_uri": f"{bridge.issuer}/.well-known/jwks.json",
+        "userinfo_endpoint": f"{bridge.issuer}/userinfo",
+    }
+    front = StrictFront(emulator=bridge.emulator, pool=pool, metadata=metadata, recorder=recorder)
+    with contextlib.closing(front):
 
         def come_back(query="code=c"):
             request = Request(method="GET", target=f"/oauth2/idpresponse?state={RELAY}&{query}")
