@@ -704,6 +704,11 @@ def test_151_relayed_tokens_are_made_out_to_the_connections_client(tmp_path):
     assert problem.startswith("relying_parties[0].client_id: must be the connection's client_id")
 
 
+def test_151_a_relayed_token_cannot_be_held_to_email_domains(tmp_path):
+    body = changed(tokens="relay", client_id="cognito", verified_email_domains=["acme.example"])
+    assert one_problem(tmp_path, body).startswith("verified_email_domains: does not reach relayed tokens")
+
+
 # --- 154: what two connections must not share ---------------------------------------------------------------------
 
 

@@ -249,3 +249,8 @@ def _relay(connection: Connection) -> Iterator[Problem]:
             yield Problem(
                 f"id_token.algorithms[{i}]", "cannot be relayed: Cognito verifies RS and ES algorithms"
             )
+    if connection.verified_email_domains:
+        yield Problem(
+            "verified_email_domains",
+            "does not reach relayed tokens: Cognito takes the flag that the IdP put into them",
+        )
