@@ -123,10 +123,14 @@ def watch(value: object, label: str) -> None:
             _current.add(value, label)
 
 
+def search(text: str, *, allowed: Collection[str] = ()) -> set[str]:
+    """Return the labels of the canaries in the text, but for values that have an allowed one."""
+    return _lasting.find(text, allowed) | _current.find(text, allowed)
+
+
 def observe(text: str, where: str, *, allowed: Collection[str] = ()) -> None:
     """Look for canaries in what came out; a hit fails the running test."""
-    found = _lasting.find(text, allowed) | _current.find(text, allowed)
-    if found:
+    if found := search(text, allowed=allowed):
         _hits.append(f"{where}: {', '.join(sorted(found))} in {text[:400]!r}")
 
 
