@@ -5,7 +5,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fedbridge.errors import ConfigurationError
@@ -385,6 +385,13 @@ def test_the_thumbprint_of_rfc_7638():
 def test_a_public_key_that_is_none():
     with pytest.raises(ConfigurationError, match="unknown kind"):
         import_public_key(b"\x30\x00", source="arn")
+
+
+def test_a_public_key_of_another_type():
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+
+    with pytest.raises(ConfigurationError, match="neither RSA nor EC"):
+        import_public_key(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), source="arn")
 
 
 @pytest.mark.parametrize(
