@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Parameters(dict[str, str]):
-    """Decoded parameters of a query or form, each name once; `get` treats an empty value as absent (RFC 6749 §3.1)."""
+    """Decoded parameters of a query or form, each name once; `value` treats an empty one as absent (RFC 6749 §3.1)."""
 
     def value(self, name: str) -> str | None:
         """Return the parameter, None when it is absent or empty."""

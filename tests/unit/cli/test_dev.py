@@ -48,6 +48,10 @@ def test_it_takes_a_free_port_and_says_which(folder, options, issuer):
         assert answer.json()["issuer"] == (issuer or f"{address}/acme")
 
 
+def test_the_folder_of_keys_that_it_makes_is_none_that_git_takes():
+    assert "/.fedbridge/" in TEMPLATE.with_name(".gitignore").read_text().splitlines()
+
+
 def test_a_port_that_is_taken_is_named(folder, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
