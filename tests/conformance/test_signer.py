@@ -13,6 +13,7 @@ from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import ECKey, RSAKey
 
+from fedbridge.aws import sdk_client
 from fedbridge.jws import b64url, sign_compact
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
@@ -60,9 +61,9 @@ KMS_SPECS = {
 
 @pytest.fixture(scope="module")
 def ministack() -> Iterator[Callable[[Case], Signer]]:
-    with running_ministack() as clients:
-        keys = CachedKeys(_no_secrets(), clients)
-        arn = cache(lambda spec: create_key(clients("kms"), spec))
+    with running_ministack() as account:
+        keys = CachedKeys(_no_secrets(), sdk_client)
+        arn = cache(lambda spec: create_key(account, spec))
         yield lambda case: keys.signer(f"kms:{arn(KMS_SPECS[case.key])}", case.algorithm, Deadline.after(20))
 
 

@@ -15,6 +15,7 @@ from fedbridge.errors import ConfigurationError, KeyUnavailable
 from fedbridge.jws import sign_compact
 from fedbridge.keys.kms import KmsSigner
 from fedbridge.model.deadline import Deadline
+from tests.counterparts.ministack import MiniStack
 from tests.support.keys import ec_key
 from tests.support.kms import create_key, running_ministack
 
@@ -22,9 +23,19 @@ ARN = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890
 
 
 @pytest.fixture(scope="module")
-def kms() -> Iterator[Any]:
-    with running_ministack() as clients:
-        yield clients("kms")
+def account() -> Iterator[MiniStack]:
+    with running_ministack() as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def admin(account) -> Any:
+    return account.client("kms")
+
+
+@pytest.fixture(scope="module")
+def kms(account) -> Any:
+    return sdk_client("kms")
 
 
 @pytest.mark.ministack
@@ -35,30 +46,30 @@ class TestKeyStates:
     @pytest.mark.parametrize(
         "spec,algorithm", [("RSA_2048", "RS256"), ("RSA_2048", "PS256"), ("ECC_NIST_P256", "ES256")]
     )
-    def test_a_token_of_a_kms_key_is_one_to_anybody(self, kms, spec, algorithm):
-        signer = self.load(kms, create_key(kms, spec), algorithm)
+    def test_a_token_of_a_kms_key_is_one_to_anybody(self, account, kms, spec, algorithm):
+        signer = self.load(kms, create_key(account, spec), algorithm)
 
         token = sign_compact(signer, {"kid": signer.kid}, {"sub": "alice"}, Deadline.after(20))
 
         key = (RSAKey if spec.startswith("RSA") else ECKey).import_key(dict(signer.public_jwk))
         assert jwt.decode(token, key, algorithms=[algorithm]).claims == {"sub": "alice"}
 
-    def test_a_disabled_key_signs_nothing_until_it_is_enabled(self, kms):
-        arn = create_key(kms, "RSA_2048")
+    def test_a_disabled_key_signs_nothing_until_it_is_enabled(self, account, admin, kms):
+        arn = create_key(account, "RSA_2048")
         signer = self.load(kms, arn)
-        kms.disable_key(KeyId=arn)
+        admin.disable_key(KeyId=arn)
 
         with pytest.raises(KeyUnavailable) as caught:
             signer.sign(b"x", Deadline.after(20))
         assert (caught.value.reason, caught.value.transient) == ("kms_key_disabled", False)
 
-        kms.enable_key(KeyId=arn)
+        admin.enable_key(KeyId=arn)
         assert len(signer.sign(b"x", Deadline.after(20))) == 256
 
-    def test_a_key_that_is_pending_deletion(self, kms):
-        arn = create_key(kms, "ECC_NIST_P256")
+    def test_a_key_that_is_pending_deletion(self, account, admin, kms):
+        arn = create_key(account, "ECC_NIST_P256")
         signer = self.load(kms, arn)
-        kms.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
+        admin.schedule_key_deletion(KeyId=arn, PendingWindowInDays=7)
 
         with pytest.raises(KeyUnavailable) as caught:
             signer.sign(b"x", Deadline.after(20))
@@ -72,14 +83,16 @@ class TestKeyStates:
         assert (caught.value.reason, caught.value.transient) == ("kms_key_not_found", False)
 
     @pytest.mark.parametrize("algorithm", ["ES256", "ES384"])
-    def test_an_algorithm_of_another_key(self, kms, algorithm):
+    def test_an_algorithm_of_another_key(self, account, kms, algorithm):
         with pytest.raises(ConfigurationError, match="does not go with this key"):
-            self.load(kms, create_key(kms, "RSA_2048"), algorithm)
+            self.load(kms, create_key(account, "RSA_2048"), algorithm)
 
-    def test_keys_that_cannot_sign_tokens(self, kms):
-        symmetric = kms.create_key()["KeyMetadata"]["Arn"]
-        for_encryption = kms.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["Arn"]
-        bitcoin = kms.create_key(KeySpec="ECC_SECG_P256K1", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    def test_keys_that_cannot_sign_tokens(self, admin, kms):
+        symmetric = admin.create_key()["KeyMetadata"]["Arn"]
+        for_encryption = admin.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"][
+            "Arn"
+        ]
+        bitcoin = admin.create_key(KeySpec="ECC_SECG_P256K1", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
 
         for arn in (symmetric, for_encryption, bitcoin):
             with pytest.raises(ConfigurationError, match=arn):

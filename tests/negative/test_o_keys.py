@@ -72,7 +72,7 @@ def backends() -> Backends:
 
 
 def unhurried() -> Deadline:
-    return Deadline.after(20)
+    return Deadline.after(60)
 
 
 @given(
