@@ -1,0 +1,83 @@
+"""The functions' own modules: what they route is what the negative cases drive, and they answer with it."""
+
+import importlib.util
+import json
+
+import pytest
+
+from tests.fakes.events import LambdaContext, http_event, rest_event
+from tests.support.gateway import CLIENT_JWKS, DISCOVERY, JWKS, Gateway
+from tests.support.keys import ec_key, private_pem
+from tests.support.machine import ROOT
+from tests.unit.configuration.files import changed, write
+
+FRONT = ("authorize", "callback")
+BACK = ("token", "userinfo", DISCOVERY, JWKS, CLIENT_JWKS)
+
+
+@pytest.fixture
+def load(monkeypatch, tmp_path):
+    """Import a function's module as the runtime does, in an environment of local defaults."""
+    secretless = changed(
+        client_authentication={"method": "client_secret_basic", "secret": "env:CLIENT_SECRET"}
+    )
+    file = write(tmp_path, {"acme": secretless})
+    for name, value in {
+        "FEDBRIDGE_ENVIRONMENT": "test",
+        "FEDBRIDGE_BASE_URL": "https://bridge.example",
+        "FEDBRIDGE_TRANSACTIONS": "memory:entry-points",
+        "FEDBRIDGE_CONNECTIONS": f"file:{file}",
+        "FEDBRIDGE_ID_TOKEN_KEYS": "env:ID_TOKEN_KEY",
+        "ID_TOKEN_KEY": private_pem(ec_key()),
+        "CLIENT_SECRET": "a-secret-of-the-entry-points-0123456789",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
+
+    def load(name):
+        path = ROOT / "functions" / name / "app.py"
+        specification = importlib.util.spec_from_file_location(f"entry_point_{name}", path)
+        assert specification is not None
+        assert specification.loader is not None
+        module = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+        return module
+
+    return load
+
+
+def flows(routes):
+    return {path: {method: flow.func for method, flow in methods.items()} for path, methods in routes.items()}
+
+
+def test_the_gateway_of_the_tests_routes_as_the_functions_do(load):
+    gateway = Gateway()
+    assert flows(load("front_channel").ROUTES) == flows(gateway.front_routes())
+    assert flows(load("back_channel").ROUTES) == flows(gateway.back_routes())
+
+
+def test_the_flows_are_bound_to_the_services_of_their_function(load):
+    for name in ("front_channel", "back_channel"):
+        module = load(name)
+        bound = {flow.args[0] for methods in module.ROUTES.values() for flow in methods.values()}
+        assert bound == {module.services}
+
+
+@pytest.mark.parametrize("make", [http_event, rest_event], ids=["payload 2.0", "payload 1.0"])
+@pytest.mark.parametrize(("function", "paths"), [("front_channel", FRONT), ("back_channel", BACK)])
+def test_a_connection_that_is_none_is_a_404_on_every_route(load, capsys, make, function, paths):
+    handler = load(function).handler
+    for path in paths:
+        method = "POST" if path == "token" else "GET"
+        answer = handler(make(method, f"/{{connection}}/{path}", "nobody"), LambdaContext())
+        assert answer["statusCode"] == 404, path
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["reason"] for line in lines] == ["unknown_connection"] * len(paths)
+
+
+@pytest.mark.parametrize("event", [None, [], "x", {}, {"routeKey": 7}, {"httpMethod": "GET"}])
+@pytest.mark.parametrize("function", ["front_channel", "back_channel"])
+def test_no_event_makes_a_handler_raise(load, capsys, function, event):
+    answer = load(function).handler(event, None)
+    assert answer["statusCode"] in {400, 404}
+    assert json.loads(capsys.readouterr().out)["reason"] in {"malformed_event", "unknown_route"}
