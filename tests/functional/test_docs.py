@@ -51,7 +51,7 @@ def test_every_file_that_is_named_exists(found):
     for name in re.findall(
         r"`((?:tests|events|docs|shared|functions|demo|bench|requirements)/[\w./-]+)`", found.text
     ):
-        assert (ROOT / name).exists(), name
+        assert (ROOT / name).exists() or name.endswith("/node_modules"), name  # what make installs
 
 
 def test_the_readme_is_short_and_its_connection_too():
