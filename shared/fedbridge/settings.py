@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from fedbridge.errors import ConfigurationError
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 STORE_SCHEMES = ("dynamodb", "sqlite", "memory")
 REGISTRY_SCHEMES = ("dynamodb", "file")
 KEY_SCHEMES = ("kms", "secretsmanager", "ssm", "file", "env")
+
+_BASE_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-f.]*(?::[0-9a-f.]*){2,}\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[A-Za-z0-9._~-]+)*"
+)
+"""Issuers begin with it and are compared byte for byte, so nothing that could be spelt in two ways is let in."""
+
+_LOOPBACK = re.compile(r"(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if settings.fixtures and not local:
         problems.append("FEDBRIDGE_FIXTURES: fixtures are for `sam local invoke` and refused in AWS")
     if problems:
-        raise ConfigurationError("; ".join(problems))
+        raise ConfigurationError("; ".join(problems), problems=tuple(problems))
     return settings
 
 
@@ -72,21 +80,22 @@ def _required(environ: Mapping[str, str], name: str, problems: list[str]) -> str
 def _base_url(environ: Mapping[str, str], *, local: bool, problems: list[str]) -> str:
     name = "FEDBRIDGE_BASE_URL"
     value = _required(environ, name, problems)
-    parts = urlsplit(value)
-    if value and (parts.scheme != "https" and not (local and parts.scheme == "http")):
-        problems.append(f"{name}: must begin with https://")
-    if value and (
-        not parts.hostname or parts.query or parts.fragment or parts.username or value.endswith("/")
-    ):
-        problems.append(f"{name}: must be https://host with no query, fragment or trailing slash")
+    if not value:
+        return value
+    parts = _BASE_URL.fullmatch(value)
+    if parts is None or int(parts["port"] or 443) > 65535:
+        problems.append(f"{name}: must be https://host, with no user, query, fragment or trailing slash")
+    elif parts["scheme"] == "http" and not (local and _LOOPBACK.fullmatch(parts["host"])):
+        problems.append(f"{name}: must begin with https:// (http:// is for loopback in local runs)")
     return value
 
 
 def _located(
     environ: Mapping[str, str], name: str, schemes: tuple[str, ...], problems: list[str]
 ) -> tuple[str, str]:
-    scheme, separator, location = _required(environ, name, problems).partition(":")
-    if scheme and (scheme not in schemes or not separator or (not location and scheme != "memory")):
+    value = _required(environ, name, problems)
+    scheme, separator, location = value.partition(":")
+    if value and (scheme not in schemes or not separator or (not location and scheme != "memory")):
         problems.append(f"{name}: must be one of {', '.join(f'{known}:…' for known in schemes)}")
     return scheme, location
 
@@ -96,10 +105,10 @@ def _key_references(environ: Mapping[str, str], problems: list[str]) -> tuple[st
     references = _list(environ, name)
     if not references:
         problems.append(f"{name}: is missing")
-    if any(reference.partition(":")[0] not in KEY_SCHEMES for reference in references):
-        problems.append(
-            f"{name}: each must begin with one of {', '.join(f'{known}:' for known in KEY_SCHEMES)}"
-        )
+    for scheme, _, location in (reference.partition(":") for reference in references):
+        if scheme not in KEY_SCHEMES or not location:
+            problems.append(f"{name}: each must be one of {', '.join(f'{known}:…' for known in KEY_SCHEMES)}")
+            break
     return references
 
 
