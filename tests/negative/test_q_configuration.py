@@ -783,3 +783,19 @@ def test_154_two_relying_parties_with_one_client_id(tmp_path):
         {**body["relying_parties"][0], "secret_hashes": ["sha256:" + "b2" * 32]},
     ]
     assert one_problem(tmp_path, body) == "relying_parties[1].client_id: is there twice"
+
+
+def test_154_two_relying_parties_with_one_secret(tmp_path):
+    body = changed()
+    body["relying_parties"] = [
+        body["relying_parties"][0],
+        {
+            **body["relying_parties"][0],
+            "client_id": "another",
+            "secret_hashes": ["sha256:" + "b2" * 32, "sha256:" + "a1" * 32],
+        },
+    ]
+    assert (
+        one_problem(tmp_path, body)
+        == "relying_parties[1].secret_hashes[1]: is the same client secret as in relying_parties[0]"
+    )

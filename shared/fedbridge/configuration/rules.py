@@ -205,12 +205,19 @@ def _relying_parties(connection: Connection, allowed: Allowed) -> Iterator[Probl
     if not connection.relying_parties:
         yield Problem("relying_parties", "must name at least one")
     seen: set[str] = set()
+    owners: dict[str, int] = {}
     for i, party in enumerate(connection.relying_parties):
         for path, message in _relying_party(party, allowed):
             yield Problem(f"relying_parties[{i}].{path}", message)
         if party.client_id in seen:
             yield Problem(f"relying_parties[{i}].client_id", "is there twice")
         seen.add(party.client_id)
+        for j, secret_hash in enumerate(party.secret_hashes):
+            if (owner := owners.setdefault(secret_hash, i)) != i:
+                yield Problem(
+                    f"relying_parties[{i}].secret_hashes[{j}]",
+                    f"is the same client secret as in relying_parties[{owner}]",
+                )
 
 
 def _relying_party(party: RelyingParty, allowed: Allowed) -> Iterator[tuple[str, str]]:
