@@ -46,7 +46,11 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     try:
         with running(terminal.say, simulate_pool=options.simulate_pool) as demo:
-            _drive(demo)
+            try:
+                _drive(demo)
+            except headless.Deviation:
+                print("\n".join(demo.scene.view(demo.recorder.trips()[0]).logged), file=sys.stderr)
+                raise
             if not options.once:
                 _serve(demo)
     except headless.Deviation as deviation:
