@@ -72,7 +72,9 @@ class Onboarded:
     def sign_in(self, name: str) -> tuple[FederatedUser, Passage]:
         """Sign alice in at a strict user pool that is federated to the connection."""
         transport = loopback_transport(self.authority)
-        with UserPool(transport=transport, domain=STRICT_POOL) as pool, self.browser() as browser:
+        # How long an emulator takes to unpack a function says nothing about Lambda.
+        pool = UserPool(transport=transport, domain=STRICT_POOL, back_channel_seconds=60)
+        with pool, self.browser() as browser:
             pool.create_identity_provider(self.identity_provider(name))
             self.op.clear_journal()
             trip = travel(

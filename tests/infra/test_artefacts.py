@@ -193,7 +193,7 @@ def test_the_back_channel_loads_neither_joserfc_nor_an_http_client(sign_ins, run
     packages = {name: {module.partition(".")[0] for module in modules} for name, modules in loaded.items()}
     assert {"fedbridge", "botocore"} <= packages["front_channel"] & packages["back_channel"]
     assert "joserfc" in packages["front_channel"]
-    assert not packages["back_channel"] & {"joserfc", "httpx", "httpcore", "h11", "boto3", "yaml"}
+    assert packages["back_channel"] & {"joserfc", "httpx", "httpcore", "h11", "yaml"} == set()
     assert [
         name for name in loaded["back_channel"] if name.startswith(("fedbridge.rp", "fedbridge.cli"))
     ] == []

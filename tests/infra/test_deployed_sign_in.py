@@ -76,6 +76,7 @@ def test_a_warm_sign_in_makes_five_calls_of_dynamodb_and_one_a_signature(sign_in
     assert aws_calls == SIGN_IN + Counter({"TrentService.Sign": SIGNATURES[name]})
 
 
+@pytest.mark.usefixtures("sign_ins")  # which are the first ones
 @pytest.mark.parametrize("name", CONNECTIONS)
 def test_a_user_signs_in_at_the_emulator_s_user_pool(cognito, bridge, name):
     pool = cognito.create_federated_pool(bridge.identity_provider(name), domain=emulated_domain(name))
