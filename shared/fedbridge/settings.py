@@ -16,8 +16,9 @@ REGISTRY_SCHEMES = ("dynamodb", "file")
 KEY_SCHEMES = ("kms", "secretsmanager", "ssm", "file", "env")
 
 _BASE_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-f.]*(?::[0-9a-f.]*){2,}\])(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:/[A-Za-z0-9._~-]+)*"
+    r"(?P<scheme>https?)://"
+    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-f.]*(?::[0-9a-f.]*){2,}\])"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:/[A-Za-z0-9._~-]+)*"
 )
 """Issuers begin with it and are compared byte for byte, so nothing that could be spelt in two ways is let in."""
 
