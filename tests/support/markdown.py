@@ -61,6 +61,7 @@ class Page:
         """Yield the targets of links and images, outside of code."""
         yield from _LINK.findall(_CODE.sub("", self.prose).replace("[`", "[").replace("`]", "]"))
         yield from re.findall(r"\[`[^`]*`\]\(([^)\s]+)\)", self.prose)
+        yield from re.findall(r'(?:src|href)="([^"]+)"', self.prose)
 
     @cached_property
     def anchors(self) -> frozenset[str]:
