@@ -215,7 +215,7 @@ def _tries(view: TripView) -> Markup:
         (
             f"{here}/reload",
             "Reload the callback",
-            "In this browser, after the end: the bridge says that it is complete, and calls nobody.",
+            "In this browser, after the end: the bridge says how things stand, and calls nobody.",
         ),
         (
             f"{here}/stranger",
