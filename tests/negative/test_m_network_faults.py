@@ -19,7 +19,7 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.net.outbound import OutboundClient
 from fedbridge.ports import OutboundRequest
 from tests.fakes.certificates import Authority
-from tests.fakes.peers import Peer, Visit, answer, answering, saying
+from tests.fakes.peers import Behaviour, Peer, Visit, answer, answering, saying
 from tests.support.outbound import HOST, LONG, SHORT, Resolving, assert_works, client_for, failure, send
 
 
@@ -187,12 +187,27 @@ def test_117_a_slow_peer_is_left_at_the_deadline(kind):
         assert peer.visits == 2
 
 
+def test_117_a_kept_connection_knows_the_deadline_of_each_request():
+    def behave(visit: Visit) -> None:
+        while b"slow" not in visit.read_request():
+            visit.send(answer())
+        visit.stall()
+
+    with Peer(behave) as peer, client_for(peer.port) as client:
+        assert_works(client, peer.url())
+        assert_works(client, peer.url())
+        assert failure(client, peer.url("/slow"), seconds=SHORT).reason == "upstream_timeout"
+        assert peer.visits == 1
+
+
 def test_117_a_peer_that_does_not_read_is_left_at_the_deadline():
     with Peer(Visit.stall) as peer, client_for(peer.port) as client:
         request = OutboundRequest(method="POST", url=peer.url(), body=b"x" * 50_000_000)
+        deadline = Deadline.after(SHORT)
         with pytest.raises(UpstreamError) as caught:
-            client.send(request, Deadline.after(SHORT))
+            client.send(request, deadline)
         assert caught.value.reason == "upstream_timeout"
+        assert deadline.monotonic() < deadline.at + 5  # The peer gives up after 30 s.
 
 
 # --- 118: framing -------------------------------------------------------------------------------------------------
@@ -257,19 +272,60 @@ def test_118_a_response_that_lies_about_itself_is_refused_whole(kind):
         assert peer.visits == 1
 
 
-def test_118_what_follows_a_response_is_not_the_next_one():
-    """The length is too short: the rest would be read as the answer to somebody else's request."""
-    stolen = answer(b'{"sub":"mallory"}')
+WHOLE = {
+    "length": answer(b"{}"),
+    "length, of several lines": answer(b"{\n\n}\n"),
+    "length 0": answer(b""),
+    "chunks": CHUNKED + b"2\r\n{}\r\n0\r\n\r\n",
+    "chunks of several lines": CHUNKED + b"5\r\n{\n\n}\n\r\n0\r\nx-trailer: y\r\n\r\n",
+    "no body": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "no body in spite of a length": b"HTTP/1.1 304 Not Modified\r\ncontent-length: 2\r\n\r\n",
+    "informational first": b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(b"{}"),
+    "bare line feeds": answer(b"{}").replace(b"\r\n", b"\n"),
+    "the same length twice": HEAD + b"content-length: 2\r\ncontent-length: 2, 2\r\n\r\n{}",
+}
 
+
+STOLEN = answer(b'{"sub":"mallory"}')
+
+
+def saying_more(kind: str, more: bytes) -> Behaviour:
     def behave(visit: Visit) -> None:
         visit.read_request()
-        visit.send((answer(b"{}") + stolen) if visit.peer.visits == 1 else answer(b"[]"))
-        visit.stall()
+        visit.send(WHOLE[kind] + more)
+        if visit.read_request():
+            visit.send(answer(b"[]"))
 
-    with Peer(behave) as peer, client_for(peer.port) as client:
-        assert send(client, peer.url()).body == b"{}"
-        assert send(client, peer.url()).body == b"[]"
+    return behave
+
+
+@pytest.mark.parametrize("more", [b"\n", b"x", STOLEN], ids=["line", "byte", "response"])
+@pytest.mark.parametrize("kind", WHOLE)
+def test_118_what_follows_a_response_is_not_the_next_one(kind, more):
+    """A length that is too short, say: the rest would be read as the answer to somebody else's request."""
+    with Peer(saying_more(kind, more)) as peer, client_for(peer.port) as client:
+        assert send(client, peer.url()) == send(client, peer.url())
         assert peer.visits == 2
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_118_a_response_that_nothing_follows_leaves_the_connection_usable(kind):
+    with Peer(saying_more(kind, b"")) as peer, client_for(peer.port) as client:
+        send(client, peer.url())
+        assert send(client, peer.url()).body == b"[]"
+        assert peer.visits == 1
+
+
+@pytest.mark.parametrize("more, visits", [(b"", 1), (STOLEN, 2)], ids=["nothing", "response"])
+def test_118_what_follows_a_response_is_not_the_next_one_over_tls(more, visits, authority):
+    with (
+        Peer(saying_more("length", more), authority.server(HOST)) as peer,
+        client_for(peer.port, ca_bundle=authority.bundle) as client,
+    ):
+        url = peer.url(host=HOST, scheme="https")
+        assert send(client, url).body == b"{}"
+        assert send(client, url).body == (b"{}" if more else b"[]")
+        assert peer.visits == visits
 
 
 def test_118_what_follows_a_response_later_is_not_the_next_one_either():
@@ -368,6 +424,26 @@ def test_120_a_redirect_is_returned_and_not_followed(status, scheme):
             assert (response.status, response.headers["location"]) == (status, location)
             assert len(peer.requests) == 1
         assert elsewhere.visits == 0
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        b"",
+        b"mailto:x",
+        b"//xn--a./",
+        b"http://[",
+        b":file://[*\xad",
+        b"\xff\xfe",
+        b"https://:0",
+        b"/" + b"x" * 80_000,
+    ],
+)
+def test_120_a_redirect_that_leads_nowhere_is_returned_too(location):
+    redirect = answer(status=b"302 Found", headers=b"location: " + location + b"\r\n")
+    with Peer(answering(redirect)) as peer, client_for(peer.port) as client:
+        response = send(client, peer.url())
+        assert (response.status, len(response.headers["location"])) == (302, len(location))
 
 
 # --- 122: nothing is sent twice -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ssl
+import threading
 
 import pytest
 
@@ -118,6 +119,22 @@ def test_116_a_handshake_that_stalls_ends_with_the_connect_timeout():
             client.send(OutboundRequest(method="GET", url=peer.url(host=HOST, scheme="https")), deadline)
         assert caught.value.reason == "upstream_timeout"
         assert deadline.remaining() > 15
+
+
+def test_116_no_handshake_begins_after_the_deadline():
+    closed = threading.Event()
+
+    def behave(visit: Visit) -> None:
+        assert visit.socket.recv(1) == b""
+        closed.set()
+
+    # The name is resolved and the connection opened at 0 s, the deadline at 1 s.
+    now = iter([0.0, 0.0, 2.0])
+    with Peer(behave) as peer, client_for(peer.port) as client:
+        request = OutboundRequest(method="GET", url=peer.url(host=HOST, scheme="https"))
+        with pytest.raises(UpstreamError, match="upstream_timeout"):
+            client.send(request, Deadline(1.0, lambda: next(now)))
+        assert closed.wait(10)
 
 
 @pytest.mark.parametrize("behave", [Visit.leave, Visit.reset], ids=["closed", "reset"])

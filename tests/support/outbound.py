@@ -8,8 +8,8 @@ import pytest
 
 from fedbridge.errors import UpstreamError
 from fedbridge.model.deadline import Deadline
-from fedbridge.net.http11 import Resolver
 from fedbridge.net.outbound import OutboundClient
+from fedbridge.net.transport import Resolver
 from fedbridge.ports import OutboundRequest, OutboundResponse
 
 HOST = "idp.test"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
-import threading
-import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import certifi
+import httpcore
+import httpx
 
-from fedbridge.errors import ConfigurationError, DeadlineExceeded
-from fedbridge.net.http11 import Connection, Resolver, connect, system_resolver
+from fedbridge.errors import ConfigurationError, DeadlineExceeded, UpstreamError
 from fedbridge.net.targets import Target, parse_private_hosts, parse_target, unavailable
-from fedbridge.ports import Clock, OutboundRequest, OutboundResponse
+from fedbridge.net.transport import Exchange, Resolver, Transport, system_resolver
+from fedbridge.ports import OutboundRequest, OutboundResponse
 
 if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 3.0
 """Seconds for a TCP connection, and as many for the TLS handshake."""
 
-KEEP_ALIVE = 60.0
-"""Seconds that an idle connection is kept."""
-
-MAX_IDLE = 20
-"""Connections that are kept; identity providers are many, file descriptors are not."""
+_FRAMING = 128 * 1024
+"""Bytes that may come beside a body: heads, chunk sizes, trailers."""
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?")
@@ -37,11 +35,11 @@ class OutboundClient:
 
     There is no redirect, proxy, netrc, cookie or decompression in it, nor any setting that would bring one back.
     `private_hosts` are `host:port` items that may be loopback or private (`fedbridge.net.targets`), `ca_bundle` a PEM
-    file trusted beside the public authorities, `connect_timeout` in seconds, `clock` in seconds since the epoch.
+    file trusted beside the public authorities, `connect_timeout` in seconds.
 
     A kept connection that the server closed is noticed before it is used. The server may still close it in the moment
     of use: that fails as `upstream_unreachable` and nothing is sent again, because no client can tell what was
-    processed (RFC 9112 §9.3.1). Idle time is measured by the wall clock: in a frozen sandbox others may stand still.
+    processed (RFC 9112 §9.3.1).
     """
 
     def __init__(
@@ -51,66 +49,54 @@ class OutboundClient:
         ca_bundle: str | None = None,
         resolve: Resolver = system_resolver,
         connect_timeout: float = CONNECT_TIMEOUT,
-        clock: Clock = time.time,
     ) -> None:
         self._private_hosts = parse_private_hosts(private_hosts)
-        self._tls = tls_context(ca_bundle)
-        self._resolve = resolve
         self._connect_timeout = connect_timeout
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._idle: list[tuple[float, tuple[str, str, int], Connection]] = []
+        self._transport = Transport(tls_context(ca_bundle), resolve)
+        self._client = httpx.Client(transport=self._transport, trust_env=False, follow_redirects=False)
 
     def send(self, request: OutboundRequest, deadline: Deadline) -> OutboundResponse:
         """Send once; see `ports.HttpClient`. A header that cannot be sent is the caller's fault: ValueError."""
-        target = parse_target(request.url, self._private_hosts)
-        headers = _headers(request, target)
+        outgoing = self._outgoing(request, deadline)
+        status = None
         try:
-            deadline.remaining()
-            connection = self._take(target) or connect(
-                target, resolve=self._resolve, tls=self._tls, timeout=self._connect_timeout, deadline=deadline
-            )
-            try:
-                response = connection.exchange(request, target, headers, deadline)
-            except BaseException:
-                connection.close()
-                raise
-        except DeadlineExceeded:
+            with contextlib.closing(self._client.send(outgoing, stream=True)) as response:
+                status = response.status_code
+                _check_head(response)
+                return OutboundResponse(
+                    status=status,
+                    headers=dict(response.headers.items()),
+                    body=_read(response, request.max_bytes),
+                )
+        # All from None: the libraries quote what could not be read.
+        except (DeadlineExceeded, httpcore.TimeoutException):
             raise unavailable("upstream_timeout") from None
-        self._give(target, connection)
-        return response
+        except httpcore.NetworkError as error:
+            tls = isinstance(error.__context__, ssl.SSLError)
+            raise unavailable("upstream_tls_failed" if tls else "upstream_unreachable") from None
+        except httpcore.RemoteProtocolError:
+            raise UpstreamError("upstream_response_invalid", upstream_status=status) from None
 
     def close(self) -> None:
         """Close the kept connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, _, connection in idle:
-            connection.close()
+        self._transport.close()
 
-    def _take(self, target: Target) -> Connection | None:
-        """Return a kept connection to the target that can still be used, the last one used first."""
-        while True:
-            with self._lock:
-                place = next(
-                    (at for at in reversed(range(len(self._idle))) if self._idle[at][1] == target.origin),
-                    None,
-                )
-                if place is None:
-                    return None
-                since, _, connection = self._idle.pop(place)
-            if self._clock() - since <= KEEP_ALIVE and connection.is_open():
-                return connection
-            connection.close()
-
-    def _give(self, target: Target, connection: Connection) -> None:
-        if not connection.reusable:
-            connection.close()
-            return
-        with self._lock:
-            self._idle.append((self._clock(), target.origin, connection))
-            surplus = [self._idle.pop(0)] if len(self._idle) > MAX_IDLE else []
-        for _, _, oldest in surplus:
-            oldest.close()
+    def _outgoing(self, request: OutboundRequest, deadline: Deadline) -> httpx.Request:
+        """Return the request as it is sent: httpx adds its length, and nothing else."""
+        target = parse_target(request.url, self._private_hosts)
+        exchange = Exchange(
+            target=target,
+            deadline=deadline,
+            connect_timeout=self._connect_timeout,
+            limit=2 * request.max_bytes + _FRAMING,
+        )
+        return httpx.Request(
+            request.method,
+            httpx.URL(scheme=target.scheme, host=target.host, port=target.port, path="/"),
+            headers=_headers(request, target),
+            content=request.body,
+            extensions=exchange.extensions,
+        )
 
 
 def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
@@ -122,7 +108,6 @@ def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
-    context.set_alpn_protocols(["http/1.1"])
     context.load_verify_locations(certifi.where())
     if ca_bundle is not None:
         try:
@@ -134,13 +119,30 @@ def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     return context
 
 
-def _headers(request: OutboundRequest, target: Target) -> list[tuple[str, str]]:
-    headers: dict[str, str] = {"user-agent": "fedbridge"}
+def _headers(request: OutboundRequest, target: Target) -> dict[str, str]:
+    headers = {"user-agent": "fedbridge"}
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name!r} cannot be sent")  # its value may be a credential
         headers[name.lower()] = value
-    headers |= {"host": target.authority, "accept-encoding": "identity"}
-    if request.body is not None or request.method != "GET":
-        headers["content-length"] = str(len(request.body or b""))
-    return list(headers.items())
+    return headers | {"host": target.authority, "accept-encoding": "identity"}
+
+
+def _check_head(response: httpx.Response) -> None:
+    """Refuse what is not HTTP/1, and every encoding but identity, which was asked for.
+
+    A compressed body has no size until it is a bomb.
+    """
+    encodings = response.headers.get_list("content-encoding", split_commas=True)
+    identity = all(encoding.strip().lower() in {"", "identity"} for encoding in encodings)
+    if not identity or response.http_version not in {"HTTP/1.0", "HTTP/1.1"}:
+        raise httpcore.RemoteProtocolError
+
+
+def _read(response: httpx.Response, max_bytes: int) -> bytes:
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > max_bytes:
+            raise httpcore.RemoteProtocolError
+    return bytes(body)

@@ -3,11 +3,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import time_machine
 
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.model.deadline import Deadline
-from fedbridge.net.http11 import system_resolver
-from fedbridge.net.outbound import KEEP_ALIVE, MAX_IDLE, OutboundClient, tls_context
+from fedbridge.net.outbound import OutboundClient, tls_context
+from fedbridge.net.transport import KEEP_ALIVE, MAX_IDLE, system_resolver
 from fedbridge.ports import OutboundRequest
 from tests.fakes.certificates import Authority
 from tests.fakes.peers import Peer, Visit, answer, answering
@@ -99,6 +100,21 @@ def test_a_url_without_a_path_asks_for_the_root():
     with Peer(answering(answer())) as peer, client_for(peer.port) as client:
         get(client, peer.url("?a=b"))
         assert peer.requests[-1].startswith(b"GET /?a=b HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("path", ["/a?b=\"<>[]{}|^`'%zz%2f//../.", "/" + "x" * 70_000])
+def test_path_and_query_are_sent_as_they_are(path):
+    with Peer(answering(answer())) as peer, client_for(peer.port) as client:
+        get(client, peer.url(path))
+        assert peer.requests[-1].startswith(f"GET {path} HTTP/1.1\r\n".encode())
+
+
+def test_cookies_are_neither_kept_nor_handed_on():
+    cookies = b"Set-Cookie: a=b; Path=/\r\nset-cookie: c=d\r\nSet-Cookie2: e=f\r\n"
+    with Peer(answering(answer(headers=cookies))) as peer, client_for(peer.port) as client:
+        assert "set-cookie" not in get(client, peer.url()).headers
+        get(client, peer.url())
+        assert "cookie" not in head_of(peer)
 
 
 def test_repeated_response_headers_are_joined():
@@ -195,16 +211,17 @@ def test_a_tls_connection_that_the_server_closed_while_idle_is_replaced(tmp_path
         assert peer.visits == 2
 
 
-@pytest.mark.parametrize("idle, visits", [(KEEP_ALIVE - 1, 1), (KEEP_ALIVE + 1, 2)])
+@pytest.mark.parametrize("idle, visits", [(KEEP_ALIVE - 1, 1), (KEEP_ALIVE + 1, 2), (-1.0, 2)])
 def test_idle_time_is_measured_by_the_wall_clock(idle, visits):
-    now = [1_000_000.0]
-    with Peer(answering(answer())) as peer:
-        client = OutboundClient(private_hosts=[f"127.0.0.1:{peer.port}"], clock=lambda: now[0])
-        with contextlib.closing(client):
-            assert_works(client, peer.url())
-            now[0] += idle  # as after a freeze, during which the monotonic clock may have stood still
-            assert_works(client, peer.url())
-            assert peer.visits == visits
+    with (
+        Peer(answering(answer())) as peer,
+        client_for(peer.port) as client,
+        time_machine.travel(1_800_000_000, tick=False) as wall_clock,
+    ):
+        assert_works(client, peer.url())
+        wall_clock.shift(idle)  # as after a freeze, during which the monotonic clock may have stood still
+        assert_works(client, peer.url())
+        assert peer.visits == visits
 
 
 def test_the_oldest_idle_connections_are_closed():
@@ -259,6 +276,13 @@ def test_the_system_is_asked_for_addresses():
     found = system_resolver("localhost", 443)
     assert found
     assert set(found) <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize("host", ["xn--a.example", "xn--99zz.b.example", "a_b.example", "0x7f.example"])
+def test_a_name_is_looked_up_as_it_is(host):
+    client = OutboundClient(resolve=Resolving(OSError()))
+    with pytest.raises(UpstreamError, match="upstream_unreachable"):
+        get(client, f"https://{host}/")
 
 
 def test_a_resolver_that_is_broken_is_no_outage():
