@@ -1,8 +1,8 @@
 """AWS SDK clients, all with one low-level configuration.
 
 The SDK never retries: a conditional write whose answer was lost may have happened, and only the caller knows what is
-safe to repeat. Time-outs are short, because every call shares its request's few seconds. botocore is imported by the
-first client and boto3 never, so that functions with local keys and stores pay for neither.
+safe to repeat. Time-outs are short, because every call shares its request's few seconds. boto3 is imported by the first
+client, so that functions with local keys and stores do not pay for it; of boto3 there are clients only, never resources.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
-    from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -31,7 +30,7 @@ READ_TIMEOUT = 2
 IDLE_LIMIT = 30.0
 """Seconds that a kept-alive connection may have rested and still be trusted with a request."""
 
-_creating = Lock()  # A botocore session is not safe to create clients from in several threads at once.
+_creating = Lock()  # A session is not safe to create clients from in several threads at once.
 
 
 @overload
@@ -65,7 +64,7 @@ def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any:
     )
     with _creating:
         try:
-            client = _session().create_client(service, endpoint_url=endpoint_url, config=configuration)
+            client = _session().client(service, endpoint_url=endpoint_url, config=configuration)
         except NoRegionError:
             raise ConfigurationError("No AWS region is set: give AWS_DEFAULT_REGION or a profile.") from None
     _forget_idle_connections(client)
@@ -92,7 +91,7 @@ def _forget_idle_connections(client: BaseClient) -> None:
 
 
 @cache
-def _session() -> Session:
-    import botocore.session  # noqa: PLC0415
+def _session() -> Any:  # typed by the literal names of services, of which `service` is any
+    from boto3.session import Session  # noqa: PLC0415
 
-    return botocore.session.get_session()
+    return Session()
