@@ -62,7 +62,7 @@ def test_every_binary_is_of_the_architecture_asked_for(built):
                 header = file.read(20)
             if header.startswith(b"\x7fELF"):
                 machines[path.name] = struct.unpack_from("<H", header, 18)[0]
-    assert len(machines) >= 3
+    assert "_rust.abi3.so" in machines  # of cryptography
     assert set(machines.values()) == {MACHINES[built.architecture]}
 
 
@@ -124,6 +124,7 @@ def test_the_layer_ships_nothing_that_lambda_does_not_run(built):
     # The command line and what it needs, what httpx imports if it finds it, and what belongs to the SAML function.
     assert not packages & {
         "yaml",
+        "msgspec",
         "click",
         "rich",
         "pygments",
@@ -172,8 +173,9 @@ print(json.dumps(loaded))
         "fedbridge.telemetry.powertools",
     ):
         assert loaded[name].startswith(f"{host_build.layer}/fedbridge/")
-    # Reading connections.yaml is the operator's business; functions read published connections.
-    assert {cached for cached in loaded.values() if cached.startswith("without")} <= {"without yaml"}
+    # Reading connections.yaml, and printing its schema, is the operator's business; functions read published connections.
+    missing = {cached for cached in loaded.values() if cached.startswith("without")}
+    assert missing <= {"without yaml", "without msgspec"}
 
 
 @pytest.mark.parametrize("function,where", [(None, "/opt/python/"), ("FrontChannel", "/var/task/")])
