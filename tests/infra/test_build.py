@@ -1,11 +1,15 @@
 """What a plain `sam build` makes is what Lambda needs, all of it, and nothing else."""
 
+import gzip
 import json
 import re
 import shutil
 import struct
 import subprocess
+import sys
+from pathlib import Path
 
+import botocore
 import pytest
 
 from tests.infra.building import HOST, bare_environment, run_sam
@@ -16,6 +20,9 @@ pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 # e_machine of an ELF header (System V ABI).
 MACHINES = {"x86_64": 62, "arm64": 183}
 FUNCTIONS = ("FrontChannel", "BackChannel")
+
+BOTOCORE = Path(botocore.__file__).parent
+"""As it is released: the tests' environment has the version that the layer is locked to."""
 
 
 @pytest.fixture(params=sorted({"arm64", HOST}))
@@ -149,6 +156,53 @@ def test_the_layer_holds_the_models_of_the_services_that_the_functions_call(host
         f"print(json.dumps([boto3.client(name).meta.endpoint_url for name in {sorted(services)!r}]))",
     )
     assert endpoints == [f"https://{name}.eu-central-1.amazonaws.com" for name in sorted(services)]
+
+
+REGIONS = """
+import json, boto3
+partitions = ("aws", "aws-cn", "aws-us-gov")
+found = {f"{partition} {service}": boto3.Session().get_available_regions(service, partition_name=partition)
+         for partition in partitions for service in ("dynamodb", "kms", "secretsmanager", "ssm", "sts")}
+for region in ("eu-central-1", "cn-north-1", "us-gov-west-1"):
+    for service in ("dynamodb", "kms", "secretsmanager", "ssm", "sts"):
+        found[f"{region} {service}"] = boto3.client(service, region_name=region).meta.endpoint_url
+print(json.dumps(found))
+"""
+
+
+def test_the_sdk_of_the_layer_finds_what_the_whole_sdk_finds(host_build, lambda_python):
+    slim = run_in_lambda_python(lambda_python, host_build.layer, REGIONS)
+    whole = subprocess.run(
+        [sys.executable, "-I", "-c", REGIONS],
+        env={"AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert slim == json.loads(whole.stdout)
+    assert len(slim["aws dynamodb"]) > 20
+
+
+def test_the_models_of_the_layer_lack_nothing_but_words(host_build):
+    def without_words(value):
+        if isinstance(value, dict):
+            documentation = isinstance(value.get("documentation"), str)
+            return {
+                k: without_words(v) for k, v in value.items() if not (k == "documentation" and documentation)
+            }
+        return [without_words(item) for item in value] if isinstance(value, list) else value
+
+    data = host_build.layer / "botocore" / "data"
+    models = sorted(path.relative_to(data) for path in data.rglob("service-*.json"))
+    assert len(models) >= 5
+    for model in models:
+        released = BOTOCORE / "data" / model
+        zipped = released.with_name(f"{released.name}.gz")
+        whole = json.loads(gzip.decompress(zipped.read_bytes()) if zipped.exists() else released.read_bytes())
+        slim = json.loads((data / model).read_bytes())
+        assert slim == without_words(whole)
+        assert slim == without_words(slim)
+    assert not list(data.rglob("*.gz"))
 
 
 def test_the_layer_loads_from_its_bytecode(host_build, lambda_python):
