@@ -101,7 +101,7 @@ def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets]:
     services = {
         "environment": settings.environment,
         "base_url": settings.base_url,
-        "connections": _connections(settings, clients, keys, secrets),
+        "connections": _connections(settings, clients, keys, secrets, telemetry),
         "transactions": _transactions(settings, clients),
         "telemetry": telemetry,
         "clock": time.time,
@@ -116,14 +116,15 @@ def _sdk_client(service: str) -> Any:
 
 
 def _connections(
-    settings: Settings, clients: ClientFactory, keys: Keys, secrets: Secrets
+    settings: Settings, clients: ClientFactory, keys: Keys, secrets: Secrets, telemetry: Telemetry
 ) -> ConnectionRegistry:
     scheme, location = settings.connections
     if scheme == "dynamodb":
         from fedbridge.configuration.document import decode  # noqa: PLC0415
         from fedbridge.store.connections_dynamodb import DynamoDBConnections  # noqa: PLC0415
 
-        return CachingConnectionRegistry(DynamoDBConnections(clients("dynamodb"), location, decode))
+        source = DynamoDBConnections(clients("dynamodb"), location, decode)
+        return CachingConnectionRegistry(source, telemetry=telemetry)
     from fedbridge.configuration.file import load  # noqa: PLC0415
     from fedbridge.store.connections_file import FileConnections  # noqa: PLC0415
 

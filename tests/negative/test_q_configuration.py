@@ -112,7 +112,6 @@ def test_149_missing(tmp_path, path, name):
         ("authorization__parameters__bail", ""),
         ("authorization__pass_through", [""]),
         ("user_agent", ""),
-        ("display_name", " "),
         ("subject_namespace", ""),
         ("endpoint_hosts", [""]),
         ("id_token__trusted_audiences", [""]),

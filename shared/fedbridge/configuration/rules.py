@@ -109,8 +109,6 @@ def _identity_provider(connection: Connection, allowed: Allowed) -> Iterator[Pro
         yield Problem("issuer", problem or "must not have a query")
     if not _CLIENT_ID.fullmatch(connection.client_id):
         yield Problem("client_id", "must be printable ASCII without blanks around it")
-    if connection.display_name is not None and not _is_label(connection.display_name):
-        yield Problem("display_name", "must be 1 to 256 printable characters")
     if not _PRINTABLE.fullmatch(connection.user_agent):
         yield Problem("user_agent", "must be 1 to 256 printable ASCII characters")
     for i, host in enumerate(connection.endpoint_hosts):
@@ -130,7 +128,6 @@ def _endpoints(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
         "token_endpoint",
         "jwks_uri",
         "userinfo_endpoint",
-        "end_session_endpoint",
     )
     for field in fields:
         url = getattr(connection.endpoints, field)

@@ -59,7 +59,6 @@ class Endpoints:
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str | None = None
-    end_session_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     authorization_response_iss_parameter_supported: bool = False
 
@@ -146,7 +145,6 @@ class Connection:
     version: str = ""
     protocol: Literal["oidc"] = "oidc"
     preset: str | None = None
-    display_name: str | None = None
     disabled: bool = False
     endpoints: Endpoints | None = None
     endpoint_hosts: tuple[str, ...] = ()

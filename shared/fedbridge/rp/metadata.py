@@ -24,7 +24,7 @@ STALE = 24 * 3600.0
 MAX_BYTES = 256 * 1024
 
 REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
+OPTIONAL = ("userinfo_endpoint",)
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,2048}")
@@ -111,7 +111,6 @@ def parse_metadata(connection: Connection, body: bytes) -> ProviderMetadata:
         token_endpoint=_required_endpoint(connection, document, "token_endpoint"),
         jwks_uri=_required_endpoint(connection, document, "jwks_uri"),
         userinfo_endpoint=_endpoint(connection, document, "userinfo_endpoint"),
-        end_session_endpoint=_endpoint(connection, document, "end_session_endpoint"),
         token_endpoint_auth_methods_supported=_strings(
             document, "token_endpoint_auth_methods_supported", default=("client_secret_basic",)
         ),

@@ -21,7 +21,7 @@ def fetch_userinfo(context: Context, *, access_token: str, subject: str) -> Mapp
     """Return the claims, none where the connection or the IdP has no userinfo.
 
     A GET is tried again once when the connection failed, a POST never. Raises UpstreamError (`userinfo_refused`,
-    `userinfo_unavailable`, `userinfo_signed_unexpected`, `userinfo_content_type`, `userinfo_malformed`,
+    `userinfo_signed_unexpected`, `userinfo_content_type`, `userinfo_malformed`,
     `userinfo_subject_mismatch`, `upstream_…`) and DeadlineExceeded.
     """
     method, url = context.connection.userinfo.method, context.metadata.userinfo_endpoint

@@ -14,7 +14,7 @@ from fedbridge.model.connection import CONNECTION_NAME
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
     from fedbridge.model.deadline import Deadline
-    from fedbridge.ports import Clock
+    from fedbridge.ports import Clock, Telemetry
 
 FRESH_FOR = 60.0
 STALE_FOR = 600.0
@@ -54,6 +54,7 @@ class CachingConnectionRegistry:
     A connection is served for `fresh_for` seconds, and while the source fails until it is `stale_for` seconds old; an
     unknown or disabled name is remembered for `unknown_for`. Zeroes make every call ask the source. A version that is
     neither current nor previous makes the source be asked once more, because another sandbox may know a newer one.
+    `telemetry` is told of every failure that an older connection covered (`connection_stale`).
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class CachingConnectionRegistry:
         stale_for: float = STALE_FOR,
         unknown_for: float = UNKNOWN_FOR,
         clock: Clock = time.time,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._source = source
+        self._telemetry = telemetry
         self._fresh_for = fresh_for
         self._stale_for = stale_for
         self._unknown_for = unknown_for
@@ -94,7 +97,7 @@ class CachingConnectionRegistry:
             return known
         try:
             return self._look_up(name, deadline, known=known)
-        except StoreError:
+        except StoreError as failure:
             stale_until = known.loaded_at + self._stale_for if known and known.published else now
             if known is None or now >= stale_until:
                 raise
@@ -102,6 +105,13 @@ class CachingConnectionRegistry:
             with self._lock:
                 if self._known.get(name) is known:
                     self._known[name] = postponed
+            if self._telemetry is not None:
+                self._telemetry.event(
+                    "connection_stale",
+                    connection=name,
+                    reason=failure.reason,
+                    correlation_id=deadline.correlation_id,
+                )
             return postponed
 
     def _look_up(self, name: str, deadline: Deadline, *, known: _Entry | None) -> _Entry:

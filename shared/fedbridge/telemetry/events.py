@@ -36,16 +36,13 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "reason": _TEXT,
     "route": _TEXT,  # the path template
     "status": _COUNT,  # the HTTP status that the caller gets
-    "transaction_correlation_id": _TEXT,  # of the request that began the sign-in
     "upstream_code": _TEXT,
     "upstream_endpoint": _TEXT,  # its kind: token, userinfo, jwks, …
     "upstream_status": _COUNT,
-    "version": _TEXT,  # of the connection
 }
 
 _COMMON = frozenset({
     "client_id", "connection", "correlation_id", "duration_ms", "error", "method", "reason", "route", "status",
-    "transaction_correlation_id", "version",
 })  # fmt: skip
 _UPSTREAM = frozenset({"upstream_code", "upstream_endpoint", "upstream_status"})
 _FAULT = frozenset({"exception", "location"})

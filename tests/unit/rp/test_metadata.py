@@ -11,7 +11,7 @@ from tests.fakes.http import json_answer
 from tests.unit.rp.idp import ISSUER, FakeIdp, connection
 
 ENDPOINTS = (
-    "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint",
+    "authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint",
 )  # fmt: skip
 
 
@@ -55,7 +55,6 @@ def test_the_document_is_below_the_issuer(issuer, url):
 
 def test_members_are_read_and_defaults_are_the_specifications():
     metadata = parse(
-        end_session_endpoint="https://idp.example/logout",
         token_endpoint_auth_methods_supported=None,
         token_endpoint_auth_signing_alg_values_supported=["RS256"],
         authorization_response_iss_parameter_supported=True,
@@ -64,7 +63,6 @@ def test_members_are_read_and_defaults_are_the_specifications():
     assert metadata.token_endpoint_auth_methods_supported == ("client_secret_basic",)
     assert metadata.token_endpoint_auth_signing_alg_values_supported == ("RS256",)
     assert metadata.authorization_response_iss_parameter_supported
-    assert metadata.end_session_endpoint == "https://idp.example/logout"
     assert not parse().authorization_response_iss_parameter_supported
     assert parse(userinfo_endpoint=None).userinfo_endpoint is None
 
@@ -256,8 +254,6 @@ def test_a_host_that_changes_later_is_refused_and_what_was_good_is_kept(idp, sou
 
 def test_a_path_may_change(idp, source):
     get(source)
-    idp.serve_metadata(
-        token_endpoint="https://idp.example/v2/token", end_session_endpoint="https://idp.example/out"
-    )
+    idp.serve_metadata(token_endpoint="https://idp.example/v2/token")
     idp.clock.now += FRESH
     assert get(source).token_endpoint == "https://idp.example/v2/token"

@@ -13,6 +13,7 @@ from fedbridge.store.registry import MOST_UNKNOWN, CachingConnectionRegistry, Pu
 from tests.conformance.connection_registry import MALFORMED
 from tests.conformance.connections import connection
 from tests.conformance.transactions import soon
+from tests.fakes.telemetry import RecordingTelemetry
 from tests.support.bridge import SettableClock
 from tests.support.racing import in_parallel
 
@@ -141,6 +142,16 @@ def test_while_stale_is_served_the_source_is_asked_every_five_seconds(
         registry.get("acme", soon())
         clock.now += 1
     assert source.asked == ["acme"] * 5
+
+
+def test_that_stale_is_served_is_told(source: Source, clock: SettableClock) -> None:
+    telemetry = RecordingTelemetry()
+    registry = CachingConnectionRegistry(source, clock=clock, telemetry=telemetry)
+    registry.get("acme", soon())
+    clock.now += 60
+    source.before = fail
+    registry.get("acme", soon())
+    assert telemetry.fields("connection_stale") == {"connection": "acme", "reason": "store_unavailable"}
 
 
 def test_stale_ends_on_the_second(

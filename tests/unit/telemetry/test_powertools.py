@@ -34,7 +34,7 @@ def read(capsys):
 
 
 def test_an_event_is_one_line_with_its_fields_and_its_metric(telemetry, service, capsys):
-    telemetry.event("sign_in_started", connection="acme", correlation_id="7QH2", status=303, version=None)
+    telemetry.event("sign_in_started", connection="acme", correlation_id="7QH2", status=303, reason=None)
     (line,) = read(capsys)
     assert line.pop("timestamp").endswith("+00:00")
     assert isinstance(line["_aws"].pop("Timestamp"), int)
