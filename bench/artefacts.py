@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,21 +17,29 @@ from tests.infra.building import HOST, build
 FRONT, BACK, STAND_IN = "front", "back", "stand-in"
 
 
+STAND_IN_PACKAGES = (
+    "boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3",
+    "PyJWT", "cryptography", "cffi", "pycparser",
+)  # fmt: skip
+"""What the stand-in imports, as it is released."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artefacts:
-    """Folders of the functions by name, and the layer that all of them get; `origin` says where they come from."""
+    """Folders of the functions and of their layers, by name; `origin` says where ours come from."""
 
-    functions: dict[str, Path]
-    layer: Path
+    functions: Mapping[str, Path]
+    layers: Mapping[str, Path]
     origin: str
 
 
 def make(folder: Path) -> Artefacts:
-    """Make them below `folder`, everything with bytecode that is never checked against its source."""
-    stand_in = folder / "stand-in"
+    """Make them below `folder`, everything with bytecode."""
+    stand_in, packages = folder / "stand-in", folder / "stand-in-layer"
     shutil.copytree(ROOT / "bench" / "stand_in", stand_in, ignore=_no_bytecode)
-    _link_distribution("PyJWT", stand_in, copy=True)
     _compile(stand_in)
+    for name in STAND_IN_PACKAGES:
+        _link_distribution(name, packages / "python")
     if _can_build():
         built = build(folder, HOST)
         functions = {FRONT: built.function("FrontChannel"), BACK: built.function("BackChannel")}
@@ -42,7 +51,11 @@ def make(folder: Path) -> Artefacts:
             _compile(target)
         layer, origin = folder / "layer", "the checkout and its environment, for want of sam or Python 3.13"
         _lay(layer / "python")
-    return Artefacts(functions={**functions, STAND_IN: stand_in}, layer=layer, origin=origin)
+    return Artefacts(
+        functions={**functions, STAND_IN: stand_in},
+        layers={FRONT: layer, BACK: layer, STAND_IN: packages},
+        origin=origin,
+    )
 
 
 def _can_build() -> bool:
@@ -51,10 +64,8 @@ def _can_build() -> bool:
 
 
 def _lay(packages: Path) -> None:
-    """Fill a layer with the locked distributions and the package, as shared/Makefile does."""
-    packages.mkdir(parents=True)
-    lock = (ROOT / "shared" / "requirements.txt").read_text().splitlines()
-    for line in lock:
+    """Fill a layer with the locked distributions and the package, much as shared/Makefile does."""
+    for line in (ROOT / "shared" / "requirements.txt").read_text().splitlines():
         name, pinned, _ = line.partition("==")
         if pinned and not line.startswith((" ", "#")):
             _link_distribution(name, packages)
@@ -62,16 +73,12 @@ def _lay(packages: Path) -> None:
     _compile(packages / "fedbridge")
 
 
-def _link_distribution(name: str, target: Path, *, copy: bool = False) -> None:
-    """Put a distribution's top-level modules into a folder. Those of an environment are compiled already."""
+def _link_distribution(name: str, packages: Path) -> None:
+    """Link a distribution's top-level modules into a folder; those of an environment are compiled already."""
+    packages.mkdir(parents=True, exist_ok=True)
     distribution = metadata.distribution(name)
-    tops = {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
-    for top in tops:
-        source = Path(str(distribution.locate_file(top)))
-        if copy and source.is_dir():
-            shutil.copytree(source, target / top, ignore=_no_bytecode)
-        else:
-            (target / top).symlink_to(source)
+    for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+        (packages / top).symlink_to(str(distribution.locate_file(top)))
 
 
 _no_bytecode = shutil.ignore_patterns("__pycache__")

@@ -92,7 +92,7 @@ def _start(world: World, made: artefacts.Artefacts, subject: Subject, warm: Work
         walk.code = _remembered_code(world)
     with LambdaSandbox(
         function=made.functions[subject.function],
-        layers=[made.layer],
+        layers=[made.layers[subject.function]],
         handler=subject.handler,
         env=subject.environment,
     ) as sandbox:
