@@ -24,7 +24,7 @@ from tests.counterparts.cognito_configuration import OidcIdentityProvider
 from tests.counterparts.ministack import REGION
 from tests.counterparts.oidc_provider import Client, OidcProvider, Tls
 from tests.infra.building import bare_environment
-from tests.interop.bridge import Passage, made_by_bridge, watch_received
+from tests.interop.passage import Passage, made_by_bridge, watch_received
 from tests.support import canaries
 from tests.support.keys import ec_key, private_pem
 

@@ -19,12 +19,12 @@ from tests.counterparts.ministack import MiniStack
 from tests.counterparts.runtime_api import InitError, LambdaSandbox
 from tests.infra.onboarding import CONNECTIONS, Onboarded, onboard, strict_idp, watch
 from tests.infra.proxy import Proxy
-from tests.interop.bridge import COLD, WARM, Passage
+from tests.interop.passage import COLD, WARM, Passage
 from tests.support import canaries
 from tests.support.machine import require_lambda_python
 from tests.support.sample_events import CASES, FOLDER
 
-pytestmark = [pytest.mark.built, pytest.mark.timeout(300), pytest.mark.xdist_group("artefacts")]
+pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 
 FUNCTIONS = {"front_channel": "FrontChannel", "back_channel": "BackChannel"}
 TABLES = {"Transactions": "id", "Connections": "name"}

@@ -10,12 +10,10 @@ import pytest
 
 from tests.infra.test_template import BACK_CHANNEL, FRONT_CHANNEL
 
-# One deployment for all: tests of a group stay in one worker process.
 pytestmark = [
     pytest.mark.built,
     pytest.mark.ministack,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("deployment"),
 ]
 
 # A function that makes the calls it is told to make, with the role that it is given. Its boto3 is ministack's own,

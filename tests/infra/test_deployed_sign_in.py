@@ -10,7 +10,7 @@ import pytest
 
 from tests.counterparts.ministack import MiniStack
 from tests.infra.onboarding import CONNECTIONS, emulated_domain, onboard, strict_idp, watch
-from tests.interop.bridge import COLD, WARM
+from tests.interop.passage import COLD, WARM
 from tests.support import canaries
 
 pytestmark = [
@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.ministack,
     pytest.mark.interop,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("deployment"),
 ]
 
 SIGN_IN = Counter(

@@ -18,18 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.counterparts.cognito import SignInError
 from tests.counterparts.faults import Fault
 from tests.counterparts.oidc_provider import AssertionRules, OidcProvider
-from tests.interop.bridge import (
-    COLD,
-    MOST_LINES,
-    WARM,
-    Declared,
-    running_bridge,
-    sign_in_at_openid_client,
-    sign_in_at_pool,
-    user_pool,
-)
+from tests.interop.bridge import MOST_LINES, Declared, running_bridge
+from tests.interop.passage import COLD, WARM, sign_in_at_openid_client, sign_in_at_pool, user_pool
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("interop-client-authentication")]
+pytestmark = pytest.mark.interop
 
 KEYS = {
     "RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "PS256": "RSA", "PS384": "RSA", "PS512": "RSA",

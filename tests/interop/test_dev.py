@@ -16,7 +16,7 @@ from tests.support import canaries
 from tests.support.keys import ec_key, private_pem
 from tests.support.machine import ROOT
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("interop-dev")]
+pytestmark = pytest.mark.interop
 
 APP = "http://localhost:9/oauth2/idpresponse"
 CONNECTIONS = """

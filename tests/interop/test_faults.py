@@ -11,18 +11,10 @@ import pytest
 from tests.counterparts.cognito import SignInError
 from tests.counterparts.faults import ANSWERS, Answer, AuthorizationError, Fault, IdTokenTampering
 from tests.counterparts.oidc_provider import OidcProvider, Route, sign_in
-from tests.interop.bridge import (
-    COLD,
-    WARM,
-    Declared,
-    made_by_bridge,
-    pass_through,
-    running_bridge,
-    sign_in_at_pool,
-    user_pool,
-)
+from tests.interop.bridge import Declared, running_bridge
+from tests.interop.passage import COLD, WARM, made_by_bridge, pass_through, sign_in_at_pool, user_pool
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("interop-faults")]
+pytestmark = pytest.mark.interop
 
 BROKEN = "The sign-in could not be completed."
 BUSY = "The identity provider is not available right now. Try again."

@@ -15,9 +15,10 @@ from tests.counterparts.browser import new_browser, origin_of, travel
 from tests.counterparts.cognito import SignInError
 from tests.counterparts.faults import ANSWERS, AuthorizationError, Fault
 from tests.counterparts.oidc_provider import OidcProvider, sign_in
-from tests.interop.bridge import Declared, made_by_bridge, running_bridge, user_pool
+from tests.interop.bridge import Declared, running_bridge
+from tests.interop.passage import made_by_bridge, user_pool
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("interop-reload")]
+pytestmark = pytest.mark.interop
 
 REFRESH = re.compile(r'<meta http-equiv="refresh" content="2;url=([^"]+)">')
 REFERENCE = re.compile(r"<code>([0-9A-HJKMNP-TV-Z]{16})</code>")

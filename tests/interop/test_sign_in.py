@@ -10,19 +10,10 @@ from tests.counterparts.cognito import SignInError, UserPool
 from tests.counterparts.ministack import MiniStack
 from tests.counterparts.oidc_provider import ALICE, OidcProvider, User
 from tests.counterparts.openid_client import OpenidClientError
-from tests.interop.bridge import (
-    COLD,
-    CUSTOM_DOMAIN,
-    REDIRECT_URIS,
-    WARM,
-    Declared,
-    pass_through,
-    running_bridge,
-    sign_in_at_openid_client,
-    sign_in_at_pool,
-)
+from tests.interop.bridge import CUSTOM_DOMAIN, REDIRECT_URIS, Declared, running_bridge
+from tests.interop.passage import COLD, WARM, pass_through, sign_in_at_openid_client, sign_in_at_pool
 
-pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("interop-sign-in")]
+pytestmark = pytest.mark.interop
 
 LOA = "urn:nordbank:loa:3"
 BOB = User(name="bob", sub="bob.4712", claims={"email": "bob@example.com", "email_verified": False})
