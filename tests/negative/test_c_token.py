@@ -100,6 +100,10 @@ UNAUTHENTICATED = {
         )
         for kind, value in {
             "no base64": "Basic !!!!",
+            "junk within base64": basic(CLIENT, SECRET)[0][1][:10] + "!" + basic(CLIENT, SECRET)[0][1][10:],
+            "a blank within base64": basic(CLIENT, SECRET)[0][1][:10]
+            + " "
+            + basic(CLIENT, SECRET)[0][1][10:],
             "bad padding": "Basic YTpiY",
             "url-safe base64": "Basic " + base64.urlsafe_b64encode(b"\xfb\xff:b").decode(),
             "no colon": "Basic " + base64.b64encode(b"cognito").decode(),
