@@ -69,7 +69,7 @@ SWITCHES = {
 
 # {before} and {after} run around the import of the function's own module.
 FUNCTION = """
-import importlib.util, logging, sys
+import importlib.util, logging, os, sys
 
 def everything_on():
     logging.getLogger().setLevel(1)
@@ -79,7 +79,7 @@ def everything_on():
         logging.getLogger(name).addHandler(logging.StreamHandler(sys.stdout))
 
 def audit(event, arguments):
-    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         sys.stderr.write("WRITES %r\\n" % (arguments[0],))
 
 everything_on()
