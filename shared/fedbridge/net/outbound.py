@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import ssl
 from collections.abc import Collection
@@ -92,11 +93,17 @@ class OutboundClient:
         )
         return httpx.Request(
             request.method,
-            httpx.URL(scheme=target.scheme, host=target.host, port=target.port, path="/"),
+            _url(target.origin),
             headers=_headers(request, target),
             content=request.body,
             extensions=exchange.extensions,
         )
+
+
+@functools.lru_cache(maxsize=256)
+def _url(origin: tuple[str, str, int]) -> httpx.URL:
+    scheme, host, port = origin
+    return httpx.URL(scheme=scheme, host=host, port=port, path="/")
 
 
 def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:

@@ -102,7 +102,12 @@ class Transport(httpx.BaseTransport):
         received = self._pool.handle_request(
             httpcore.Request(
                 request.method,
-                str(request.url),
+                httpcore.URL(
+                    scheme=request.url.raw_scheme,
+                    host=request.url.raw_host,
+                    port=request.url.port,
+                    target=b"/",
+                ),
                 headers=request.headers.raw,
                 content=request.stream,
                 extensions=request.extensions,
