@@ -10,6 +10,7 @@ import base64
 import json
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -65,8 +66,8 @@ class Endpoint:
             answer = self._answer(name, request, asked)
         except ServiceError as error:
             refusal = {"__type": error.name, "message": str(error), **error.members}
-            return Response(json.dumps(refusal).encode(), 400, "application/x-amz-json-1.1")
-        return Response(json.dumps(answer).encode(), content_type="application/x-amz-json-1.1")
+            return _response(refusal, 400)
+        return _response(answer)
 
     def _answer(self, name: str, request: Request, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         operation = self.operations.get(name)
@@ -139,6 +140,11 @@ class Endpoint:
                 table.items |= {item[table.key]["S"]: item for item in bulk["items"]}
                 return len(table.items)
         raise ValueError(request.path)
+
+
+def _response(answer: Mapping[str, Any], status: int = 200) -> Response:
+    headers = {"server": "Server", "connection": "keep-alive", "x-amzn-requestid": str(uuid.uuid4())}
+    return Response(json.dumps(answer).encode(), status, "application/x-amz-json-1.1", headers)
 
 
 def _private_key(pem: str) -> RSAPrivateKey:

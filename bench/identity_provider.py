@@ -79,7 +79,8 @@ class Provider:
                 answer = CLAIMS
             case _:
                 return Response(b"{}", 404)
-        return Response(json.dumps(answer).encode())
+        headers = {"cache-control": "no-store", "pragma": "no-cache"}  # RFC 6749 §5.1
+        return Response(json.dumps(answer).encode(), headers=headers)
 
     def _tokens(self, form: Mapping[str, str]) -> Mapping[str, Any]:
         assertion = jwt.decode(form["client_assertion"], options={"verify_signature": False})

@@ -10,6 +10,8 @@ import ssl
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +26,23 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer."""
+    """One answer. `headers` come beside type, length and date, because clients pay for reading each."""
 
     body: bytes
     status: int = 200
     content_type: str = "application/json"
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def encode(self) -> bytes:
         """Return the bytes on the wire."""
-        head = (
-            f"HTTP/1.1 {self.status} Canned\r\ncontent-type: {self.content_type}\r\n"
-            f"content-length: {len(self.body)}\r\n\r\n"
-        )
-        return head.encode("ascii") + self.body
+        headers = {
+            "date": formatdate(usegmt=True),
+            "content-type": self.content_type,
+            "content-length": str(len(self.body)),
+            **self.headers,
+        }
+        lines = [f"HTTP/1.1 {self.status} Canned", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode("ascii") + self.body
 
 
 Handler = Callable[[Request], Response]
