@@ -67,7 +67,7 @@ EVENTS: Mapping[str, Event] = {
         level="INFO", metric="SignInAuthorized", fields=_COMMON, timed="ExchangeDuration"
     ),
     "sign_in_redeemed": Event(level="INFO", metric="SignInRedeemed", fields=_COMMON | {"kid"}),
-    "userinfo_read": Event(level="INFO", metric="UserinfoRead", fields=_COMMON),
+    "userinfo_read": Event(level="INFO", metric=None, fields=_COMMON),
     "sign_in_failed": Event(level="WARNING", metric="SignInFailed", fields=_COMMON | _UPSTREAM | {"kid"}),
     "request_refused": Event(level="WARNING", metric="RequestRefused", fields=_COMMON),
     "request_failed": Event(level="WARNING", metric="RequestFailed", fields=_COMMON | _UPSTREAM),

@@ -80,9 +80,9 @@ def test_a_timed_event_without_a_duration_is_counted_only(telemetry, capsys):
 
 def test_every_metric_has_its_own_time(telemetry, capsys):
     with time_machine.travel(1_800_000_000, tick=False):
-        telemetry.event("userinfo_read")
+        telemetry.event("sign_in_started")
     with time_machine.travel(1_800_000_001, tick=False):
-        telemetry.event("userinfo_read")
+        telemetry.event("sign_in_started")
     assert [line["_aws"]["Timestamp"] for line in read(capsys)] == [1_800_000_000_000, 1_800_000_001_000]
 
 
@@ -123,7 +123,7 @@ def test_a_second_instance_of_the_same_service_writes_no_line_twice(telemetry, s
 def test_the_environment_names_service_and_namespace(service, monkeypatch, capsys):
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", service)
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "elsewhere")
-    PowertoolsTelemetry().event("userinfo_read")
+    PowertoolsTelemetry().event("sign_in_started")
     (line,) = read(capsys)
     assert line["service"] == service
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "elsewhere"
