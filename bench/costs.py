@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MILLION = 1_000_000
 GIB = 2**30
@@ -95,3 +95,57 @@ def price(usage: SignIn) -> dict[str, float]:
 def total(usage: SignIn) -> float:
     """Return USD for a million sign-ins."""
     return sum(price(usage).values())
+
+
+# --- what docs/cost.md shows ----------------------------------------------------------------------------------------
+
+_INVOCATIONS = (
+    Invocation(cpu=0.0016, dynamodb=1),
+    Invocation(cpu=0.0059, dynamodb=2, upstream=2),
+    Invocation(cpu=0.0022, dynamodb=1),
+    Invocation(cpu=0.0001),
+    Invocation(cpu=0.0016, dynamodb=1),
+)
+EXAMPLE = SignIn(invocations=_INVOCATIONS, log_bytes=2_800, log_events=9, metrics=4)
+"""A sign-in with local keys as one run of the bench measured it: authorize, callback, token, keys, userinfo."""
+
+EXAMPLE_KMS = replace(
+    EXAMPLE,
+    invocations=tuple(
+        replace(invocation, cpu=invocation.cpu + 0.001, kms=1) if number in {1, 2} else invocation
+        for number, invocation in enumerate(_INVOCATIONS)
+    ),
+    kms_signatures=2,
+)
+"""The same with client assertion and ID token signed by KMS."""
+
+EXAMPLES = {"local keys": EXAMPLE, "KMS, RSA_2048": EXAMPLE_KMS}
+
+
+def price_table() -> str:
+    """Return the prices as Markdown."""
+    rows = [f"| {what} | {_dollars(amount)} |" for amount, what in PRICES.values()]
+    return "\n".join(["| what | USD |", "| --- | --- |", *rows])
+
+
+def example_table() -> str:
+    """Return what a million sign-ins of the examples cost, by position, as Markdown."""
+    priced = {name: price(usage) for name, usage in EXAMPLES.items()}
+    heads = f"| position | {' | '.join(priced)} |\n| --- |{' ---: |' * len(priced)}"
+    rows = [
+        f"| {position} | {' | '.join(f'{each[position]:.2f}' for each in priced.values())} |"
+        for position in price(EXAMPLE)
+    ]
+    sums = " | ".join(f"**{total(usage):.2f}**" for usage in EXAMPLES.values())
+    return "\n".join([heads, *rows, f"| **USD a million** | {sums} |"])
+
+
+def _dollars(amount: float) -> str:
+    """Return an amount as price lists write it: for a million of what is sold by the piece, else for one."""
+    if amount < 0.000_01:
+        return f"{amount * MILLION:.3f} a million"
+    return f"{amount:.2f}" if amount >= 0.01 else f"{amount:.10f}"
+
+
+if __name__ == "__main__":
+    print(price_table(), example_table(), sep="\n\n")
