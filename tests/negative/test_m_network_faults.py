@@ -308,6 +308,24 @@ def test_118_what_follows_a_response_is_not_the_next_one(kind, more):
         assert peer.visits == 2
 
 
+@pytest.mark.parametrize(
+    "inside", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\n\n{}"]
+)
+def test_118_a_chunk_that_arrives_by_itself_and_looks_like_a_head_is_none(inside):
+    def behave(visit: Visit) -> None:
+        visit.read_request()
+        visit.send(CHUNKED + b"%x\r\n" % len(inside))
+        visit.peer.over.wait(0.05)
+        visit.send(inside + b"\r\n0\r\n\r\n" + STOLEN)
+        if visit.read_request():
+            visit.send(answer(b"[]"))
+
+    with Peer(behave) as peer, client_for(peer.port) as client:
+        assert send(client, peer.url()).body == inside
+        assert send(client, peer.url()).body == inside
+        assert peer.visits == 2
+
+
 @pytest.mark.parametrize("kind", WHOLE)
 def test_118_a_response_that_nothing_follows_leaves_the_connection_usable(kind):
     with Peer(saying_more(kind, b"")) as peer, client_for(peer.port) as client:

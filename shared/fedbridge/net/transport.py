@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -35,6 +36,7 @@ MAX_ATTEMPTS = 3
 """Addresses of one host that are tried, all within the connect time-out."""
 
 _TLS_RECORD = 16 * 1024
+_HEAD = re.compile(rb"HTTP/.*?\n\r?\n", re.DOTALL)
 
 Resolver = Callable[[str, int], Sequence[str]]
 """Host and port → IP addresses; raises OSError."""
@@ -235,7 +237,10 @@ class _Stream(httpcore.NetworkStream):
 
     def _piece(self) -> bytes:
         if self.body_length is None:
-            return self._unread.readline()
+            # What begins here ends with the first blank line at the earliest, be it a head or the last chunk; and a head
+            # in one piece costs a fraction of its lines.
+            head = None if self._unread.tell() else _HEAD.match(self._unread.getbuffer())
+            return self._unread.read(head.end()) if head else self._unread.readline()
         piece = self._unread.read(self.body_length)
         self.body_length -= len(piece)
         return piece
