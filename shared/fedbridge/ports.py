@@ -78,6 +78,30 @@ class Signer(Protocol):
         """Return the JWS signature octets (ECDSA as R ‖ S, RFC 7518 §3.4); raises KeyUnavailable."""
 
 
+class Decrypter(Protocol):
+    """A private key that IdPs encrypt to (JWE), wherever it lives. RSA keys unwrap, EC keys agree."""
+
+    @property
+    def kid(self) -> str:
+        """The RFC 7638 SHA-256 thumbprint."""
+
+    @property
+    def public_jwk(self) -> Mapping[str, Any]:
+        """The public key with `kid` and `use: enc`."""
+
+    def unwrap(self, algorithm: str, encrypted_key: bytes, deadline: Deadline) -> bytes:
+        """Return the content encryption key under RSA-OAEP or RSA-OAEP-256 (RFC 7518 §4.3).
+
+        Raises KeyUnavailable, and ValueError for a ciphertext that was not made for this key and algorithm.
+        """
+
+    def agree(self, public_jwk: Mapping[str, Any], deadline: Deadline) -> bytes:
+        """Return the ECDH shared secret Z with a validated public key on the same curve (RFC 7518 §4.6).
+
+        Raises KeyUnavailable, and ValueError for a key of another curve or none at all.
+        """
+
+
 class KeyRing(Protocol):
     """The keys that sign ID tokens: one active, all published."""
 
@@ -97,12 +121,23 @@ class Keys(Protocol):
         Raises ConfigurationError (key and algorithm disagree, malformed, weak, public, encrypted) and KeyUnavailable.
         """
 
+    def decrypter(self, reference: str, deadline: Deadline) -> Decrypter:
+        """Return the decrypter; raises as `signer` does."""
+
 
 class Secrets(Protocol):
     """Secret values and public material (client secrets, certificates) by reference."""
 
     def get(self, reference: str, deadline: Deadline, *, refresh: bool = False) -> str:
         """Return the value, cached for 5 minutes; `refresh` reads it again. Raises ConfigurationError, KeyUnavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCertificate:
+    """What the bridge shows in a TLS handshake: a PEM chain, its own certificate first, and the private key in PEM."""
+
+    chain: str
+    private_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +149,7 @@ class OutboundRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     max_bytes: int = 64 * 1024
+    client_certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,16 @@
 
 import ast
 import re
-from dataclasses import MISSING, fields, is_dataclass
 
-import pytest
-
-from fedbridge.configuration.document import default_of
-from fedbridge.configuration.file import FILLED_IN
 from fedbridge.configuration.presets import preset_names
 from fedbridge.flows import documents, finish, services
-from fedbridge.model import connection, deadline
+from fedbridge.model import deadline
 from fedbridge.op import cookie, id_token, pages
 from fedbridge.store import registry
 from fedbridge.telemetry.events import EVENTS, FIELDS
 from tests.infra.template import Template
 from tests.infra.template import load as load_template
-from tests.support import markdown, reasons
+from tests.support import connection_keys, markdown, reasons
 from tests.support.markdown import ROOT, codes, page
 
 ADD, DEPLOY, DIAGNOSE, ROUTES, LOCAL = (
@@ -52,34 +47,10 @@ def test_every_variable_of_the_functions_is_listed_and_no_other_is_named():
             assert name in listed or name in elsewhere, (found.name, name)
 
 
-MODEL = (
-    connection.Connection, connection.RelyingParty, connection.Endpoints, connection.ClientAuthentication,
-    connection.AuthorizationRequestProfile, connection.IdTokenPolicy, connection.UserinfoPolicy, connection.ClaimRule,
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", MODEL, ids=lambda kind: kind.__name__)
-def test_every_key_of_a_connection_is_listed_with_its_default(kind):
-    listed = {codes(key)[0]: default.replace("`", "") for key, default, _ in ADD.table(kind.__name__)}
-    assert listed == {
-        field.name: _default(field)
-        for field in fields(kind)
-        if kind is not connection.Connection or field.name not in FILLED_IN
-    }
-
-
-def _default(field):
-    value = default_of(field)
-    match value:
-        case _ if value is MISSING:
-            return "required"
-        case None | () | {}:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return ", ".join(value)
-    return "see below" if is_dataclass(value) else "none" if value == {} else str(value)
+def test_every_key_of_a_connection_is_listed():
+    assert connection_keys.PAGE.read_text("utf-8") == connection_keys.page(), (
+        "run python -m tests.support.connection_keys"
+    )
 
 
 def test_every_preset_is_listed():

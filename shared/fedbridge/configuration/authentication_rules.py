@@ -11,13 +11,10 @@ from fedbridge.configuration.document import default_of
 from fedbridge.configuration.references import reference_problem
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed, browser_url_problem
-from fedbridge.model.connection import SIGNATURE_ALGORITHMS
+from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import ClientAuthentication, Connection
-
-HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
-"""Algorithms of client_secret_jwt alone (RFC 7518 §3.2)."""
 
 LIFETIME = range(5, 301)
 """Seconds. FAPI 2.0 wants 60 at most; some IdPs' clocks need more."""

@@ -6,8 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from fedbridge.configuration.assurance_rules import assurance_problems
 from fedbridge.configuration.authentication_rules import authentication_problems, key_references
+from fedbridge.configuration.binding_rules import binding_problems
 from fedbridge.configuration.claim_rules import claim_problems
+from fedbridge.configuration.encryption_rules import encryption_problems
+from fedbridge.configuration.registration_rules import registration_problems
+from fedbridge.configuration.request_rules import request_problems
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import (
     HOST,
@@ -15,6 +20,7 @@ from fedbridge.configuration.urls import (
     browser_url_problem,
     upstream_url_problem,
 )
+from fedbridge.configuration.userinfo_rules import userinfo_problems
 from fedbridge.model.connection import CONNECTION_NAME, SIGNATURE_ALGORITHMS
 
 if TYPE_CHECKING:
@@ -63,6 +69,12 @@ def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
         *authentication_problems(connection, allowed),
         *_authorization(connection),
         *_id_token(connection),
+        *encryption_problems(connection, allowed),
+        *request_problems(connection, allowed),
+        *binding_problems(connection, allowed),
+        *userinfo_problems(connection, allowed),
+        *assurance_problems(connection, allowed),
+        *registration_problems(connection, allowed),
         *claim_problems(connection),
         *_subjects(connection),
         *_relying_parties(connection, allowed),
@@ -128,6 +140,7 @@ def _endpoints(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
         "token_endpoint",
         "jwks_uri",
         "userinfo_endpoint",
+        "pushed_authorization_request_endpoint",
     )
     for field in fields:
         url = getattr(connection.endpoints, field)
@@ -139,7 +152,8 @@ def _endpoints(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
 
 def _authorization(connection: Connection) -> Iterator[Problem]:
     profile = connection.authorization
-    if not _SCOPE.fullmatch(profile.scope) or "openid" not in profile.scope.split(" "):
+    openid = "openid" in profile.scope.split(" ") or connection.protocol == "oauth2"
+    if not _SCOPE.fullmatch(profile.scope) or not openid:
         yield Problem(
             "authorization.scope", "must be scopes with single blanks between them, one of them openid"
         )

@@ -10,16 +10,39 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from fedbridge.model.policies import (
+    AssurancePolicy,
+    AuthorizationResponsePolicy,
+    DPoP,
+    MutualTls,
+    NestedToken,
+    OAuth2Profile,
+    Registration,
+    RequestObject,
+    TenantPolicy,
+    TokenDecryption,
+)
+
 SIGNATURE_ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
 )  # fmt: skip
 """Asymmetric JWS algorithms (RFC 7518 §3.1) for assertions and ID tokens; HMAC is never among them."""
 
+HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
+"""Algorithms keyed with the client secret: for client_secret_jwt, and for ID tokens where a preset says so."""
+
 CONNECTION_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """What a connection may be called: one path segment that reads the same in every case, encoding and normal form."""
 
 ClientAuthenticationMethod = Literal[
-    "auto", "private_key_jwt", "client_secret_basic", "client_secret_post", "client_secret_jwt"
+    "auto",
+    "private_key_jwt",
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "apple_client_secret",
 ]
 
 
@@ -30,7 +53,8 @@ class ClientAuthentication:
     `auto` takes the strongest method that the IdP's metadata names and that `key` or `secret` allow. `audience` is
     `issuer`, `token_endpoint`, `endpoint` (the one called) or a literal URL; it is sent as one string. `lifetime` is in
     seconds. `kid` is the key's RFC 7638 thumbprint (`thumbprint`), absent (`omit`) or a literal. `algorithm` defaults
-    to RS256, ES256, ES384 or ES512 by the key's type, and to HS256 for client_secret_jwt.
+    to RS256, ES256, ES384 or ES512 by the key's type, and to HS256 for client_secret_jwt. `assertion_issuer` stands for
+    the client id in `iss` (Apple's team id). The certificate of the TLS methods is the connection's `mutual_tls`.
     """
 
     method: ClientAuthenticationMethod = "auto"
@@ -48,47 +72,75 @@ class ClientAuthentication:
     x5t_s256: bool = False
     x5c: bool = False
     not_before: bool = False
+    assertion_issuer: str | None = None
     basic_encoding: Literal["form", "raw"] = "form"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Manual endpoints, for an IdP without (usable) discovery; the same four that Cognito asks for."""
+    """Manual endpoints, for an IdP without (usable) discovery; the same four that Cognito asks for, and for PAR.
+
+    Only an IdP without OpenID Connect has no `jwks_uri`.
+    """
 
     authorization_endpoint: str
     token_endpoint: str
-    jwks_uri: str
+    jwks_uri: str | None = None
     userinfo_endpoint: str | None = None
+    pushed_authorization_request_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     authorization_response_iss_parameter_supported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequestProfile:
-    """What the authorization request carries. `pass_through` names what Cognito may add; all else is dropped."""
+    """What the authorization request carries. `pass_through` names what Cognito may add; all else is dropped.
+
+    `allowed_parameters` are all that may leave, for IdPs that refuse what they do not know; one that the connection
+    needs and the list lacks is an error. `max_query` caps the query of the URL, in characters. `par` pushes the request
+    first (RFC 9126): `auto` where the IdP's metadata demand it.
+    """
 
     scope: str = "openid"
     pkce: Literal["S256", "off"] = "S256"
-    response_mode: Literal["query", "form_post"] | None = None
+    response_mode: Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"] | None = None
     acr_values: tuple[str, ...] = ()
     parameters: dict[str, str] = field(default_factory=dict)
     pass_through: tuple[str, ...] = ("login_hint", "prompt", "max_age")
+    allowed_parameters: tuple[str, ...] | None = None
+    max_query: int | None = None
+    par: Literal["auto", "required", "off"] = "auto"
+    request_object: RequestObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdTokenPolicy:
-    """What an upstream ID token must satisfy. `clock_skew` in seconds, at most 300."""
+    """What an upstream ID token must satisfy. `clock_skew` in seconds, at most 300.
+
+    `symmetric` lets `algorithms` be HMAC ones, keyed with the client secret; only a preset may say so. `encryption` says
+    whether the token comes as a JWE around the JWS (`token_decryption`). `at_hash_encoding` is for TARA.
+    """
 
     algorithms: tuple[str, ...] = ("RS256",)
     clock_skew: int = 60
     trusted_audiences: tuple[str, ...] = ()
+    encryption: Literal["none", "required", "optional"] = "none"
+    symmetric: bool = False
+    at_hash_encoding: Literal["base64url", "base64"] = "base64url"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserinfoPolicy:
-    """Whether and how the UserInfo endpoint is called (OpenID Connect Core §5.3)."""
+    """Whether and how the UserInfo endpoint is called, and what it answers (OpenID Connect Core §5.3).
+
+    `format` is plain JSON, a signed JWT (`jws`), a JWE around one (`jwe`), or either of the latter. No `algorithms` means
+    those of ID tokens. `nested` are claims that are signed JWTs of their own.
+    """
 
     method: Literal["GET", "POST", "none"] = "GET"
+    format: Literal["json", "jws", "jwe", "jws_or_jwe"] = "json"
+    algorithms: tuple[str, ...] = ()
+    nested: dict[str, NestedToken] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +185,7 @@ class RelyingParty:
 class Connection:
     """One upstream IdP (`issuer`, `client_id` as registered there) and the relying parties that sign in through it.
 
+    `subject_claims` are the ID-token claims that together name a person, for IdPs whose `sub` does not.
     `version` names the published revision (a digest of the configuration). `client_jwks` are the public keys that the
     IdP may fetch, filled in when the connection is published or loaded; never written by hand. `endpoint_hosts` are
     hosts beside the issuer's own that metadata may name. `timeouts`: see `fedbridge.model.deadline`.
@@ -143,13 +196,21 @@ class Connection:
     client_id: str
     relying_parties: tuple[RelyingParty, ...]
     version: str = ""
-    protocol: Literal["oidc"] = "oidc"
+    protocol: Literal["oidc", "oauth2"] = "oidc"
     preset: str | None = None
     disabled: bool = False
     endpoints: Endpoints | None = None
     endpoint_hosts: tuple[str, ...] = ()
     client_authentication: ClientAuthentication = field(default_factory=ClientAuthentication)
+    mutual_tls: MutualTls | None = None
+    dpop: DPoP | None = None
+    token_decryption: TokenDecryption | None = None
     authorization: AuthorizationRequestProfile = field(default_factory=AuthorizationRequestProfile)
+    authorization_response: AuthorizationResponsePolicy = field(default_factory=AuthorizationResponsePolicy)
+    assurance: AssurancePolicy = field(default_factory=AssurancePolicy)
+    tenants: TenantPolicy | None = None
+    oauth2: OAuth2Profile | None = None
+    registration: Registration | None = None
     id_token: IdTokenPolicy = field(default_factory=IdTokenPolicy)
     userinfo: UserinfoPolicy = field(default_factory=UserinfoPolicy)
     claims: ClaimMapping | None = None
@@ -157,6 +218,7 @@ class Connection:
     tokens: Literal["reissue", "relay"] = "reissue"
     subject: Literal["hashed", "raw"] = "hashed"
     subject_namespace: str | None = None
+    subject_claims: tuple[str, ...] = ()
     case_sensitive_pool: bool = False
     user_agent: str = "fedbridge"
     client_jwks: tuple[dict[str, Any], ...] = ()

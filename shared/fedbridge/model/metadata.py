@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderMetadata:
-    """OpenID Connect Discovery 1.0 §3 and RFC 8414 §2, the members that fedbridge reads. URLs are absolute."""
+    """OpenID Connect Discovery 1.0 §3, RFC 8414 §2 and RFC 9126 §5, the members that fedbridge reads. URLs are absolute."""
 
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
-    jwks_uri: str
+    jwks_uri: str | None = None
     userinfo_endpoint: str | None = None
+    pushed_authorization_request_endpoint: str | None = None
+    require_pushed_authorization_requests: bool = False
+    registration_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = ()
     authorization_response_iss_parameter_supported: bool = False

@@ -105,7 +105,9 @@ MINIMAL: dict[str, Any] = {"name": "acme", "issuer": "i", "client_id": "c", "rel
         ({"tokens": "both"}, ["acme: tokens: must be one of reissue, relay"]),
         (
             {"authorization": {"response_mode": "fragment"}},
-            ["acme: authorization.response_mode: must be one of query, form_post or empty"],
+            [
+                "acme: authorization.response_mode: must be one of query, form_post, jwt, query.jwt, form_post.jwt or empty"
+            ],
         ),
         ({"endpoint_hosts": "a.example"}, ["acme: endpoint_hosts: must be a list"]),
         ({"endpoint_hosts": ["a", 5]}, ["acme: endpoint_hosts[1]: must be a string"]),

@@ -3,8 +3,9 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from fedbridge.configuration.descriptions import DESCRIPTIONS
 from fedbridge.configuration.file import FILLED_IN
-from fedbridge.configuration.schema import DESCRIPTIONS, schema
+from fedbridge.configuration.schema import schema
 from fedbridge.configuration.strict_yaml import read_yaml
 from tests.unit.configuration.files import changed, problems
 

@@ -1,0 +1,17 @@
+"""Rules of signed userinfo, nested tokens, tenants and OAuth 2.0 without OpenID Connect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fedbridge.configuration.structure import Problem
+from fedbridge.configuration.urls import Allowed
+
+if TYPE_CHECKING:
+    from fedbridge.model.connection import Connection
+
+
+def userinfo_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:  # noqa: ARG001
+    """Yield what is wrong with a connection in this regard."""
+    yield from ()
