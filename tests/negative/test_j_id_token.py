@@ -19,8 +19,8 @@ from joserfc.jwk import OKPKey
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.jws import b64url, encode_json
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
-from fedbridge.rp.id_token import read_header, verify_signature
 from fedbridge.rp.jwks import parse_jwk_set
+from fedbridge.rp.jwt import Accepted, read_header, verify_signature
 from tests.negative.id_tokens import passes, pinned, raw, refuse, resigned, sign_raw
 from tests.support.machine import ROOT
 from tests.unit.rp.idp import ISSUER, NOW, FakeIdp, native, private_key, public_jwk, sign
@@ -152,11 +152,11 @@ def test_case_89_an_empty_or_unusable_list_is_a_configuration_error(algorithms):
 
 def verify(token, jwks, algorithms):
     """Our own wrapper, without the claims: header, choice of the key, signature."""
-    header = read_header(pinned(*algorithms), token)
+    header = read_header(token, Accepted(kind="id_token", algorithms=tuple(algorithms)))
     key = parse_jwk_set(json.dumps({"keys": jwks}).encode()).find(header.get("kid"), header["alg"])
     if key is None:
         raise UpstreamError("id_token_key_unknown")
-    return verify_signature(token, header["alg"], key)
+    return verify_signature(token, header["alg"], key, kind="id_token")
 
 
 @pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)

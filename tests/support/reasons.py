@@ -27,9 +27,21 @@ POSITIONS = {
     "_refused": 0,
 }
 
+JWTS = ("id_token",)
+"""Kinds of JWT that an IdP sends, as `fedbridge.rp.jwt` names them in its reasons."""
+
 # The reason as it is written in the code → the reasons that it stands for. What only hands on another failure's
 # reason stands for none of its own.
 SPELT: dict[str, frozenset[str]] = {
+    **{
+        written.format(kind): frozenset({f"{each}_{reason}" for each in JWTS})
+        for reason in (
+            "encrypted", "not_encrypted", "algorithms_unusable", "malformed", "algorithm_refused", "header_refused",
+            "type_refused", "kid_malformed", "signature_invalid", "key_unknown", "kid_ambiguous",
+        )
+        for kind in ("kind", "accepted.kind")
+        for written in (f"f'{{{{{{}}}}}}_{reason}'",)
+    },
     "f'id_token_{name}_malformed'": frozenset({f"id_token_{name}_malformed" for name in ("exp", "iat", "nbf")}),
     "f'id_token_{name}_mismatch'": frozenset({f"id_token_{name}_mismatch" for name in ("at_hash", "c_hash", "s_hash")}),
     "f'{endpoint}_endpoint_answer_invalid'": frozenset({"token_endpoint_answer_invalid"}),

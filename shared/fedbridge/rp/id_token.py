@@ -1,7 +1,4 @@
-"""The upstream ID token: signature first, then every claim (OpenID Connect Core §3.1.3.7, RFC 8725).
-
-The header is checked before any key is touched, and nothing in it chooses a key but `kid` and `alg`.
-"""
+"""The upstream ID token: signature first, then every claim (OpenID Connect Core §3.1.3.7)."""
 
 from __future__ import annotations
 
@@ -12,23 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from joserfc import jws
-from joserfc.jws import JWSRegistry
-
-from fedbridge.errors import ConfigurationError, UpstreamError
+from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url
-from fedbridge.model.connection import SIGNATURE_ALGORITHMS, Connection
+from fedbridge.model.connection import Connection
 from fedbridge.rp.assurance import check_assurance
-from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import Context
-from fedbridge.rp.jwks import JwksSource, VerificationKey
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.rp.jwks import JwksSource
+from fedbridge.rp.jwt import Accepted, VerifiedJwt, verify_jwt
 
-MAX_TOKEN = 64 * 1024
-MAX_HEADER = 8 * 1024
-"""Characters, in base64url."""
-
-MAX_KID = 256
 MAX_SUBJECT = 255
 MAX_LIFETIME = 24 * 3600
 MAX_AGE = 3600
@@ -36,15 +24,6 @@ MAX_AGE = 3600
 
 RELAYED_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 """What Cognito verifies; PS* is not among it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdToken:
-    """A verified ID token. `compact` is what the IdP sent."""
-
-    header: Mapping[str, Any]
-    claims: Mapping[str, Any] = field(repr=False)
-    compact: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,95 +36,25 @@ class Expected:
     state: str | None = field(repr=False)
 
 
-def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Expected) -> IdToken:
-    """Verify signature and claims of a compact JWS.
+def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Expected) -> VerifiedJwt:
+    """Verify signature and claims.
 
-    Raises UpstreamError (`id_token_…`, one reason a rule), what `JwksSource.key` raises, and ConfigurationError for a
-    connection without a usable list of algorithms.
+    Raises UpstreamError (`id_token_…`, one reason a rule), what `verify_jwt` and `JwksSource.key` raise, and
+    ConfigurationError for a connection without a usable list of algorithms.
     """
-    header = read_header(context.connection, token)
-    key = jwks.key(
-        context.connection,
-        context.metadata,
-        kid=header.get("kid"),
-        algorithm=header["alg"],
-        deadline=context.deadline,
-    )
-    claims = _object(verify_signature(token, header["alg"], key))
-    now = context.clock()
-    skew = context.connection.id_token.clock_skew
+    policy = context.connection.id_token
+    accepted = Accepted(kind="id_token", algorithms=policy.algorithms, encryption=policy.encryption)
+    verified = verify_jwt(context, token, accepted, jwks.of(context, "id_token"))
+    claims, now = verified.claims, context.clock()
     _check_issuer_and_audience(context.connection, claims)
-    _check_times(claims, now, skew)
+    _check_times(claims, now, policy.clock_skew)
     _check_nonce(claims, expected.remembered["nonce"])
     _check_subject(claims)
-    _check_hashes(header["alg"], claims, expected)
-    check_assurance(expected.remembered, claims, now=now, clock_skew=skew)
+    _check_hashes(verified.header["alg"], claims, expected)
+    check_assurance(expected.remembered, claims, now=now, clock_skew=policy.clock_skew)
     if context.connection.tokens == "relay":
-        _check_relayable(header)
-    return IdToken(header=header, claims=claims, compact=token)
-
-
-def read_header(connection: Connection, token: str) -> dict[str, Any]:
-    """Return the header of a token that may be looked at further; raises UpstreamError, ConfigurationError.
-
-    `jwk`, `jku`, `x5u` and `x5c` may stand there and are not read. `crit`, `b64` and `cty` may not: each changes what
-    the payload means.
-    """
-    algorithms = connection.id_token.algorithms
-    if not algorithms or not set(algorithms) <= set(SIGNATURE_ALGORITHMS):
-        raise ConfigurationError(
-            f"connection {connection.name}: id_token.algorithms must name asymmetric algorithms",
-            reason="id_token_algorithms_unusable",
-        )
-    segments = token.split(".")
-    if len(segments) == 5:
-        raise UpstreamError("id_token_encrypted")
-    if len(segments) != 3 or len(token) > MAX_TOKEN or len(segments[0]) > MAX_HEADER:
-        raise UpstreamError("id_token_malformed")
-    header = _object(_octets(segments[0]))
-    if header.get("alg") not in algorithms:
-        raise UpstreamError("id_token_algorithm_refused")
-    if header.keys() & {"crit", "b64", "cty"}:
-        raise UpstreamError("id_token_header_refused")
-    if not _is_id_token_type(header.get("typ", "JWT")):
-        raise UpstreamError("id_token_type_refused")
-    kid = header.get("kid", "-")
-    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID or not kid.isprintable():
-        raise UpstreamError("id_token_kid_malformed")
-    return header
-
-
-def verify_signature(token: str, algorithm: str, key: VerificationKey) -> bytes:
-    """Return the payload of a token that this key signed with this algorithm; raises UpstreamError."""
-    for segment in token.split(".")[1:]:
-        _octets(segment)
-    registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
-    registry.max_header_length = MAX_HEADER
-    registry.max_payload_length = MAX_TOKEN
-    registry.max_signature_length = MAX_TOKEN
-    try:
-        return jws.deserialize_compact(token, key.key, registry=registry).payload
-    except Exception as failure:  # A hostile token raises more than JoseError, and all of it means no.
-        raise UpstreamError("id_token_signature_invalid") from failure
-
-
-def _object(octets: bytes) -> dict[str, Any]:
-    try:
-        return decode_object(octets)
-    except InvalidJson:
-        raise UpstreamError("id_token_malformed") from None
-
-
-def _octets(segment: str) -> bytes:
-    try:
-        return decode_base64url(segment)
-    except ValueError:
-        raise UpstreamError("id_token_malformed") from None
-
-
-def _is_id_token_type(value: Any) -> bool:
-    """Refuse what says that it is another kind of JWT: at+jwt, logout+jwt and the like (RFC 8725 §3.11)."""
-    return isinstance(value, str) and not value.lower().endswith("+jwt")
+        _check_relayable(verified.header)
+    return verified
 
 
 def _check_issuer_and_audience(connection: Connection, claims: Mapping[str, Any]) -> None:

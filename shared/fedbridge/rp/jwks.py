@@ -5,17 +5,17 @@ The library imports whatever it is given, so what must never verify a token is d
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from fedbridge.errors import UpstreamError
+from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.metadata import ProviderMetadata
@@ -23,6 +23,7 @@ from fedbridge.ports import Clock, OutboundRequest, Telemetry
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.cache import StaleCache
 from fedbridge.rp.calls import Calls
+from fedbridge.rp.context import Context
 from fedbridge.rp.errors import upstream_error
 from fedbridge.rp.strict_json import InvalidJson, decode_object
 
@@ -70,15 +71,15 @@ class JwkSet:
 
     keys: tuple[VerificationKey, ...]
 
-    def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
+    def find(self, kid: str | None, algorithm: str, kind: str = "id_token") -> VerificationKey | None:
         """Return the key with this `kid`, or without a `kid` the only one that suits.
 
         None if there is none, if it does not suit, or if the `kid` stands there twice. Raises UpstreamError
-        `id_token_kid_ambiguous` for a token without a `kid` and several keys that suit (OpenID Connect Core §10.1).
+        `{kind}_kid_ambiguous` for a token without a `kid` and several keys that suit (OpenID Connect Core §10.1).
         """
         suitable = [key for key in self.keys if key.suits(algorithm)]
         if kid is None and len(suitable) > 1:
-            raise UpstreamError("id_token_kid_ambiguous")
+            raise UpstreamError(f"{kind}_kid_ambiguous")
         chosen = suitable if kid is None else [key for key in suitable if key.kid == kid]
         return chosen[0] if chosen else None
 
@@ -101,6 +102,12 @@ class JwksSource:
             ),
         )
 
+    def of(self, context: Context, kind: str) -> Callable[..., VerificationKey]:
+        """Return the keys of one sign-in's IdP, as `verify_jwt` asks for them."""
+        return functools.partial(
+            self.key, context.connection, context.metadata, kind=kind, deadline=context.deadline
+        )
+
     def key(
         self,
         connection: Connection,
@@ -109,16 +116,20 @@ class JwksSource:
         kid: str | None,
         algorithm: str,
         deadline: Deadline,
+        kind: str = "id_token",
     ) -> VerificationKey:
-        """Return the key that a token names; an unknown one is looked for anew at most once in 30 s.
+        """Return the key that a token of this kind names; an unknown one is looked for anew at most once in 30 s.
 
-        Raises UpstreamError (`id_token_key_unknown`, `id_token_kid_ambiguous`, `jwks_…`, `upstream_…`) and
-        DeadlineExceeded.
+        Raises UpstreamError (`{kind}_key_unknown`, `{kind}_kid_ambiguous`, `jwks_…`, `upstream_…`), DeadlineExceeded, and
+        ConfigurationError where the metadata name no `jwks_uri`.
         """
-        cache_key = (connection.name, connection.version, metadata.jwks_uri)
+        url = metadata.jwks_uri
+        if url is None:
+            raise ConfigurationError(f"connection {connection.name}: endpoints.jwks_uri is missing")
+        cache_key = (connection.name, connection.version, url)
 
         def fetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
-            return self._fetch(connection, metadata.jwks_uri, within)
+            return self._fetch(connection, url, within)
 
         def refetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
             self._telemetry.event(
@@ -130,12 +141,12 @@ class JwksSource:
             return fetch(_last_good, within)
 
         keys, fetched_now = self._cache.get(cache_key, fetch, deadline)
-        found = keys.find(kid, algorithm)
+        found = keys.find(kid, algorithm, kind)
         if found is None and not fetched_now:
             refetched = self._cache.refetch(cache_key, refetch, deadline, cooldown=REFETCH_COOLDOWN)
-            found = refetched.find(kid, algorithm) if refetched else None
+            found = refetched.find(kid, algorithm, kind) if refetched else None
         if found is None:
-            raise UpstreamError("id_token_key_unknown")
+            raise UpstreamError(f"{kind}_key_unknown")
         return found
 
     def _fetch(self, connection: Connection, url: str, deadline: Deadline) -> JwkSet:
@@ -225,6 +236,6 @@ def _is_roca(modulus: int) -> bool:
     return all(modulus % prime in _powers_of_65537(prime) for prime in _ROCA_PRIMES)
 
 
-@cache
+@functools.cache
 def _powers_of_65537(prime: int) -> frozenset[int]:
     return frozenset(pow(65537, exponent, prime) for exponent in range(prime - 1))

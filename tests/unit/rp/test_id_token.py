@@ -6,7 +6,8 @@ import pytest
 
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS, AuthorizationRequestProfile, IdTokenPolicy
-from fedbridge.rp.id_token import MAX_HEADER, left_half_hash
+from fedbridge.rp.id_token import left_half_hash
+from fedbridge.rp.jwt import MAX_HEADER
 from tests.unit.rp.idp import CLIENT_ID, NOW, STATE, FakeIdp, connection, private_key, public_jwk
 
 
