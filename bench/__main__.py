@@ -44,7 +44,7 @@ def measure(world: World, folder: Path, progress: Progress) -> list[Figure]:
     progress.say("warm sign-ins, ours and the stand-in's by turns")
     runs = warm.measure(world, TRIPS, progress.tick)
     figures += warm.figures(runs)
-    figures += bills.figures(runs, world)
+    figures += bills.figures(runs, largest_item=world.aws("tables")["transactions"]["largest"])
     progress.say("building the functions")
     made = artefacts.make(folder)
     progress.say(f"cold starts, from {made.origin}")

@@ -12,7 +12,6 @@ from bench.costs import Invocation, SignIn, total
 from bench.figures import Figure, at_most, noted
 from bench.trip import HOPS
 from bench.warm import Trips, Warm, cpu
-from bench.world import World
 from tests.infra import template
 
 WAITS: Mapping[str, Mapping[str, int]] = {
@@ -42,15 +41,14 @@ _CONTEXT = {
 """API Gateway's context variables as they come."""
 
 
-def figures(warm: Warm, world: World) -> list[Figure]:
-    """Return log bytes, item size, and the price with local keys and with KMS."""
+def figures(warm: Warm, *, largest_item: int) -> list[Figure]:
+    """Return log bytes, item size (`largest_item` in bytes), and the price with local keys and with KMS."""
     logged = [(took.log_bytes, took.log_lines) for run in warm.local for trip in run for took in trip]
     sign_ins = sum(len(run) for run in warm.local)
     log_bytes = sum(size for size, _ in logged) / sign_ins
     access = access_log_line()
     local = usage(warm.local, warm, access=access)
     with_kms = usage(warm.kms, warm, access=access, kms=True)
-    largest = world.aws("tables")["transactions"]["largest"]
     return [
         noted(
             "log lines of a sign-in, the functions'", sum(lines for _, lines in logged) / sign_ins, "lines"
@@ -59,7 +57,10 @@ def figures(warm: Warm, world: World) -> list[Figure]:
         noted("log bytes of a sign-in, with the access log", local.log_bytes, "bytes"),
         noted("metrics that sign-ins publish", warm.metrics, "metrics"),
         at_most(
-            "largest item of a transaction, longest state of Cognito's", largest, "bytes", local.item_bytes
+            "largest item of a transaction, longest state of Cognito's",
+            largest_item,
+            "bytes",
+            local.item_bytes,
         ),
         noted(
             "billed Lambda time of a sign-in, 512 MB",

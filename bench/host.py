@@ -12,7 +12,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
@@ -62,12 +62,19 @@ class Host:
     def __init__(self, log: Path) -> None:
         self.log = log
 
-    def trips(self, times: int, connection: str) -> list[list[dict[str, Any]]]:
-        """Make whole sign-ins; returns what each hop of each took."""
-        return [[asdict(took) for took in self.walk(connection)] for _ in range(times)]
+    def trips(self, times: int, connection: str, *, hop_by_hop: bool) -> list[list[dict[str, Any]]]:
+        """Make sign-ins, one after the other, or the first hop of each, then the next; returns what each hop took.
 
-    def walk(self, connection: str) -> list[Took]:
-        """Make one."""
+        Hop by hop is how a function runs whose hops are functions of their own: it does one thing over and over.
+        """
+        walks = [self.walk(connection) for _ in range(times)]
+        if hop_by_hop:
+            hops = [[asdict(next(walk)) for walk in walks] for _ in self.handlers]
+            return [list(trip) for trip in zip(*hops, strict=True)]
+        return [[asdict(took) for took in walk] for walk in walks]
+
+    def walk(self, connection: str) -> Iterator[Took]:
+        """Make one, hop by hop."""
         raise NotImplementedError
 
     def measure(self, hop: str, event: Mapping[str, Any]) -> tuple[Any, Took]:
@@ -94,10 +101,11 @@ class Fedbridge(Host):
         self.handlers = {hop: front if hop in trip.FRONT else back for hop in trip.HOPS}
         self.grown: dict[int, Handler] = {}
 
-    def walk(self, connection: str) -> list[Took]:
+    def walk(self, connection: str) -> Iterator[Took]:
         """Make a sign-in."""
         walk = trip.Trip(connection)
-        return [self._step(walk, hop) for hop in trip.HOPS]
+        for hop in trip.HOPS:
+            yield self._step(walk, hop)
 
     def hop(self, name: str, state: dict[str, Any]) -> dict[str, Any]:
         """Make one hop of a sign-in that whoever asks keeps; returns it as it is then, and what the hop took."""
@@ -171,18 +179,20 @@ class StandIn(Host):
         folder = ROOT / "bench" / "stand_in"
         self.handlers = {hop: load(folder / f"{hop}_function.py") for hop in _STAND_IN_HOPS}
 
-    def walk(self, connection: str) -> list[Took]:  # noqa: ARG002  it knows only one
+    def walk(self, connection: str) -> Iterator[Took]:  # noqa: ARG002  it knows only one
         """Make a sign-in; Cognito's state and the identity provider's code travel through the stand-in."""
         walk = trip.Trip(LOCAL)
-        sent, first = self.measure("authorize", walk.event("authorize"))
+        sent, took = self.measure("authorize", walk.event("authorize"))
+        yield took
         walk.upstream_state = trip.location(sent)["state"]
         walk.upstream_code = secrets.token_hex(16)
-        back, second = self.measure("callback", walk.event("callback"))
+        back, took = self.measure("callback", walk.event("callback"))
+        yield took
         walk.code = trip.location(back)["code"]
-        tokens, third = self.measure("token", walk.event("token"))
+        tokens, took = self.measure("token", walk.event("token"))
         if "id_token" not in json.loads(tokens):
             raise trip.WrongAnswer(tokens)
-        return [first, second, third]
+        yield took
 
 
 def _any_name(size: int) -> str:

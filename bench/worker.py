@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench.world import LOCAL, ROOT, World
+from bench.world import LOCAL, ROOT, World, place
 from tests.counterparts.process import Program, clean_environment
 
 PATIENCE = 120.0
@@ -39,9 +39,9 @@ class Worker:
         self._program.write_line(json.dumps({"do": command, **arguments}))
         return json.loads(self._program.read_line(PATIENCE))
 
-    def trips(self, times: int, *, connection: str = LOCAL) -> list[list[Took]]:
+    def trips(self, times: int, *, connection: str = LOCAL, hop_by_hop: bool = False) -> list[list[Took]]:
         """Make so many sign-ins; returns what each hop of each took."""
-        answer = self.ask("trips", times=times, connection=connection)
+        answer = self.ask("trips", times=times, connection=connection, hop_by_hop=hop_by_hop)
         return [[Took(**hop) for hop in hops] for hops in answer]
 
 
@@ -55,4 +55,5 @@ def worker(world: World, environment: Mapping[str, str], *, stand_in: bool = Fal
     }
     command = [sys.executable, "-m", "bench.host", "stand-in" if stand_in else "fedbridge"]
     with Program("worker", command, env=clean_environment(**settings), cwd=ROOT) as program:
+        place(program, measured=True)
         yield Worker(program)
