@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -22,6 +22,7 @@ from fedbridge.jws import b64url
 from fedbridge.keys.algorithms import ALGORITHMS, CURVES, Curve, PrivateKey, PublicKey
 from fedbridge.keys.pem import private_key_der
 from fedbridge.keys.strength import require_consistent, require_strong
+from fedbridge.model.policies import KEY_ENCRYPTION_ALGORITHMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,17 @@ if TYPE_CHECKING:
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _CRT_MEMBERS = ("p", "q", "dp", "dq", "qi")
+
+Use = Literal["sig", "enc"]
+"""What a key is for, as a JWK's `use` says it (RFC 7517 §4.2)."""
+
+_OPERATIONS = {
+    ("sig", "RSA"): {"sign"},
+    ("sig", "EC"): {"sign"},
+    ("enc", "RSA"): {"decrypt", "unwrapKey"},
+    ("enc", "EC"): {"deriveKey", "deriveBits"},
+}
+"""What `key_ops` may call that (RFC 7517 §4.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +53,9 @@ class ImportedKey:
 
 
 def import_private_key(
-    text: str, *, source: str, fragment: str | None = None, trusted: bool = False
+    text: str, *, source: str, fragment: str | None = None, trusted: bool = False, use: Use = "sig"
 ) -> ImportedKey:
-    """Import an RSA or EC signing key from PEM, a JWK or a JWKS.
+    """Import an RSA or EC key from PEM, a JWK or a JWKS, for signing (`sig`) or for decryption (`enc`).
 
     `fragment` picks a key of a JWKS by `kid` or thumbprint (without it the first is taken), or a member of any other
     JSON object. `source` names the key in errors. RSA primes are tested unless the key is `trusted`: OpenSSL's test
@@ -59,8 +71,8 @@ def import_private_key(
     if document is not None:
         chosen = _choose(document, fragment, source)
         if isinstance(chosen, str):
-            return import_private_key(chosen, source=source, trusted=trusted)
-        declared = _declared_algorithm(chosen, source)
+            return import_private_key(chosen, source=source, trusted=trusted, use=use)
+        declared = _declared_algorithm(chosen, use, source)
         native = _from_jwk(chosen, source)
     elif fragment is not None:
         raise ConfigurationError(
@@ -91,6 +103,17 @@ def import_public_key(der: bytes, *, source: str) -> PublicKey:
 def public_jwk(key: PublicKey, algorithm: str) -> dict[str, Any]:
     """Return the public JWK with `kid` (the thumbprint), `use` and `alg`."""
     return {**_public_members(key), "kid": thumbprint(key), "use": "sig", "alg": algorithm}
+
+
+def encryption_jwk(key: PublicKey, algorithm: str | None) -> dict[str, Any]:
+    """Return the public JWK that IdPs encrypt to, with `kid` (the thumbprint) and `use`; `alg` if it serves but one."""
+    jwk = {**_public_members(key), "kid": thumbprint(key), "use": "enc"}
+    return jwk if algorithm is None else {**jwk, "alg": algorithm}
+
+
+def decrypts(kty: str, algorithm: str) -> bool:
+    """Whether keys of this type serve the JWE algorithm (RFC 7518 §4.1): RSA unwraps, EC agrees."""
+    return algorithm.startswith("RSA" if kty == "RSA" else "ECDH")
 
 
 def thumbprint(key: PublicKey) -> str:
@@ -196,19 +219,25 @@ def _choose_from_set(keys: Any, fragment: str | None, source: str) -> dict[str, 
     return found[0]
 
 
-def _declared_algorithm(jwk: Mapping[str, Any], source: str) -> str | None:
-    """Return the JWK's `alg`, after its `kty`, `use` and `key_ops` allow a signature (RFC 7517 §4.1 to §4.4)."""
-    if jwk.get("kty") not in ("RSA", "EC"):
+def _declared_algorithm(jwk: Mapping[str, Any], use: Use, source: str) -> str | None:
+    """Return the JWK's `alg`, after its `kty`, `use` and `key_ops` allow what it is for (RFC 7517 §4.1 to §4.4)."""
+    kty = jwk.get("kty")
+    if kty not in ("RSA", "EC"):
         raise ConfigurationError(f"{source}: the JWK must be an RSA or EC key")
     if "d" not in jwk:
         raise ConfigurationError(f"{source}: a public JWK, where a private key is needed")
-    operations = jwk.get("key_ops", ["sign"])
-    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "sign" not in operations:
-        raise ConfigurationError(f"{source}: the JWK is not for signing ('use', 'key_ops')")
+    purpose, allowed = ("signing" if use == "sig" else "decryption"), _OPERATIONS[use, kty]
+    operations = jwk.get("key_ops", list(allowed))
+    if jwk.get("use", use) != use or not isinstance(operations, list) or allowed.isdisjoint(operations):
+        raise ConfigurationError(f"{source}: the JWK is not for {purpose} ('use', 'key_ops')")
     algorithm = jwk.get("alg")
-    if algorithm is not None and algorithm not in tuple(ALGORITHMS):
+    if algorithm is None:
+        return None
+    if use == "sig" and algorithm not in tuple(ALGORITHMS):
         raise ConfigurationError(f"{source}: the JWK's 'alg' is no asymmetric signature algorithm")
-    return algorithm
+    if use == "enc" and (algorithm not in KEY_ENCRYPTION_ALGORITHMS or not decrypts(kty, algorithm)):
+        raise ConfigurationError(f"{source}: the JWK's 'alg' is no key encryption algorithm of its type")
+    return str(algorithm)
 
 
 def _from_jwk(jwk: Mapping[str, Any], source: str) -> PrivateKeyTypes | None:

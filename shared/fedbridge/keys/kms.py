@@ -13,14 +13,14 @@ from fedbridge.keys.calls import call
 from fedbridge.keys.jwk import import_public_key, public_jwk, thumbprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from fedbridge.model.deadline import Deadline
 
 # An alias could be moved to another key while signatures are under way; a key's ARN is one key for good.
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
-_REASONS = {
+REASONS = {
     "DisabledException": "key_disabled",
     "InvalidArnException": "key_not_found",
     "InvalidKeyUsageException": "key_unsuitable",
@@ -28,7 +28,42 @@ _REASONS = {
     "NotFoundException": "key_not_found",
     "UnsupportedOperationException": "key_unsuitable",
 }
-"""AWS KMS API Reference, errors of Sign and GetPublicKey that waiting does not mend."""
+"""AWS KMS API Reference, errors of GetPublicKey, Sign, Decrypt and DeriveSharedSecret that waiting does not mend."""
+
+
+def read_public_key(
+    arn: str,
+    *,
+    usages: Collection[str],
+    client: Callable[[], Any],
+    deadline: Deadline,
+    sleep: Callable[[float], None],
+) -> tuple[Any, PublicKey, Mapping[str, Any]]:
+    """Return a KMS client, the public key, and all that GetPublicKey answered. `client` makes the low-level client.
+
+    Raises KeyUnavailable with the reasons `kms_throttled`, `kms_timeout`, `kms_unavailable` (transient),
+    `kms_access_denied`, `kms_key_disabled`, `kms_key_invalid_state`, `kms_key_not_found`, `kms_error`;
+    ConfigurationError where the ARN names no key, or one whose KeyUsage is not among `usages`.
+    """
+    if not _KEY_ARN.fullmatch(arn):
+        raise ConfigurationError("kms: must be followed by the ARN of a key, not of an alias")
+    kms = client()
+    try:
+        answer = call(
+            lambda: kms.get_public_key(KeyId=arn),
+            subject=arn, prefix="kms", reasons=REASONS, deadline=deadline, sleep=sleep,
+        )  # fmt: skip
+    except KeyUnavailable as error:
+        if error.reason == "kms_key_unsuitable":
+            raise ConfigurationError(f"{arn}: not an asymmetric key for {_purpose(usages)}") from error
+        raise
+    if answer.get("KeyUsage") not in usages:
+        raise ConfigurationError(f"{arn}: the key's usage is not {' or '.join(sorted(usages))}")
+    return kms, import_public_key(answer.get("PublicKey", b""), source=arn), answer
+
+
+def _purpose(usages: Collection[str]) -> str:
+    return "signing" if "SIGN_VERIFY" in usages else "decryption"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +90,13 @@ class KmsSigner:
     ) -> Self:
         """Read the public key, once for the signer's life, and bind it to an algorithm (default: by its type).
 
-        `client` makes the low-level KMS client. Raises KeyUnavailable with the reasons `kms_throttled`, `kms_timeout`,
-        `kms_unavailable` (transient), `kms_access_denied`, `kms_key_disabled`, `kms_key_invalid_state`,
-        `kms_key_not_found`, `kms_error`; ConfigurationError where the ARN names no key, the key is not for signing, or
-        it does not support the algorithm.
+        Raises what `read_public_key` raises, and ConfigurationError where the key does not support the algorithm.
         """
-        if not _KEY_ARN.fullmatch(arn):
-            raise ConfigurationError("kms: must be followed by the ARN of a key, not of an alias")
-        kms = client()
-        try:
-            answer = call(
-                lambda: kms.get_public_key(KeyId=arn),
-                subject=arn, prefix="kms", reasons=_REASONS, deadline=deadline, sleep=sleep,
-            )  # fmt: skip
-        except KeyUnavailable as error:
-            if error.reason == "kms_key_unsuitable":
-                raise ConfigurationError(f"{arn}: not an asymmetric key for signing") from error
-            raise
-        if answer.get("KeyUsage") != "SIGN_VERIFY":
-            raise ConfigurationError(f"{arn}: the key's usage is not SIGN_VERIFY")
-        public_key = import_public_key(answer.get("PublicKey", b""), source=arn)
+        kms, public_key, description = read_public_key(
+            arn, usages={"SIGN_VERIFY"}, client=client, deadline=deadline, sleep=sleep
+        )
         chosen = choose_algorithm(public_key, algorithm, arn)
-        if chosen.kms_name not in answer.get("SigningAlgorithms", ()):
+        if chosen.kms_name not in description.get("SigningAlgorithms", ()):
             raise ConfigurationError(f"{arn}: the key does not support {chosen.name} ({chosen.kms_name})")
         return cls(
             algorithm=chosen.name,
@@ -100,7 +120,7 @@ class KmsSigner:
             lambda: self.client.sign(
                 KeyId=self.arn, Message=digest, MessageType="DIGEST", SigningAlgorithm=algorithm.kms_name
             ),
-            subject=self.arn, prefix="kms", reasons=_REASONS, deadline=deadline, sleep=self.sleep,
+            subject=self.arn, prefix="kms", reasons=REASONS, deadline=deadline, sleep=self.sleep,
         )  # fmt: skip
         signature = answer.get("Signature", b"")
         if not algorithm.verifies(self.public_key, signature, digest):

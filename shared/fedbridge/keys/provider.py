@@ -1,31 +1,55 @@
-"""Signers by reference, wherever the key lives."""
+"""Signers and decrypters by reference, wherever the key lives."""
 
 from __future__ import annotations
 
 import functools
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fedbridge.keys.cache import BoundedCache, SingleFlight
-from fedbridge.keys.jwk import import_private_key
+from fedbridge.keys.jwk import Use, import_private_key
 from fedbridge.keys.kms import KmsSigner
 from fedbridge.keys.local import LocalSigner
 from fedbridge.keys.reference import STORED_SCHEMES, parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from fedbridge.keys.calls import ClientFactory
+    from fedbridge.keys.jwk import ImportedKey
     from fedbridge.keys.reference import Reference
     from fedbridge.model.deadline import Deadline
-    from fedbridge.ports import Secrets, Signer
+    from fedbridge.ports import Decrypter, Secrets, Signer
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _Held(Generic[Key]):
     document: str = field(repr=False)
-    signer: LocalSigner
+    key: Key
+
+
+class _KeyCache(Generic[Key]):
+    """Key objects, each with the document that it was made from (of a KMS key: none), made by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._held: BoundedCache[_Held[Key]] = BoundedCache()
+        self._flights: SingleFlight[Key] = SingleFlight()
+
+    def get(self, name: Hashable, document: str, make: Callable[[], Key], deadline: Deadline) -> Key:
+        """Return the key of this name, made anew if it was made from another document."""
+
+        def keep() -> Key:
+            made = make()
+            self._held.put(name, _Held(document=document, key=made))
+            return made
+
+        held = self._held.get(name)
+        if held is not None and held.document == document:
+            return held.key
+        return self._flights.run(name, keep, deadline)
 
 
 class CachedKeys:
@@ -50,9 +74,8 @@ class CachedKeys:
         self._clients = functools.cache(clients)  # one client a service, made when it is first needed
         self._trust_stored = trust_stored
         self._sleep = sleep
-        self._kms: BoundedCache[KmsSigner] = BoundedCache()
-        self._local: BoundedCache[_Held] = BoundedCache()
-        self._flights: SingleFlight[Signer] = SingleFlight()
+        self._signers: _KeyCache[Signer] = _KeyCache()
+        self._decrypters: _KeyCache[Decrypter] = _KeyCache()
 
     def signer(self, reference: str, algorithm: str | None, deadline: Deadline) -> Signer:
         """Return the signer of a `kms:` key, or of a PEM, JWK or JWKS document that any other reference names.
@@ -63,42 +86,45 @@ class CachedKeys:
         Raises ConfigurationError, KeyUnavailable, DeadlineExceeded (see `import_private_key`, `KmsSigner.load`,
         `CachedSecrets.get`).
         """
+        parsed, document = self._read(reference, deadline)
+
+        def make() -> Signer:
+            if parsed.scheme == "kms":
+                arn = reference.removeprefix("kms:")
+                return KmsSigner.load(arn, algorithm, client=self._kms, deadline=deadline, sleep=self._sleep)
+            imported = self._import(document, parsed, reference, "sig")
+            return LocalSigner.of(imported, algorithm, source=reference)
+
+        return self._signers.get((reference, algorithm), document, make, deadline)
+
+    def decrypter(self, reference: str, deadline: Deadline) -> Decrypter:
+        """Return the decrypter of a key, referred to as signers are.
+
+        Raises ConfigurationError, KeyUnavailable, DeadlineExceeded (see `import_private_key`, `KmsDecrypter.load`,
+        `CachedSecrets.get`).
+        """
+        parsed, document = self._read(reference, deadline)
+
+        def make() -> Decrypter:
+            if parsed.scheme == "kms":
+                from fedbridge.keys.kms_decrypter import KmsDecrypter  # noqa: PLC0415  few connections decrypt
+
+                arn = reference.removeprefix("kms:")
+                return KmsDecrypter.load(arn, client=self._kms, deadline=deadline, sleep=self._sleep)
+            from fedbridge.keys.decrypter import LocalDecrypter  # noqa: PLC0415  likewise
+
+            return LocalDecrypter.of(self._import(document, parsed, reference, "enc"))
+
+        return self._decrypters.get(reference, document, make, deadline)
+
+    def _read(self, reference: str, deadline: Deadline) -> tuple[Reference, str]:
+        """Return the parsed reference and the document that it names; there is none of a KMS key."""
         parsed = parse_reference(reference)
-        if parsed.scheme == "kms":
-            return self._kms_signer(reference, algorithm, deadline)
-        return self._local_signer(reference, algorithm, deadline, parsed)
+        return parsed, "" if parsed.scheme == "kms" else self._secrets.get(parsed.document, deadline)
 
-    def _kms_signer(self, reference: str, algorithm: str | None, deadline: Deadline) -> Signer:
-        key = (reference, algorithm)
+    def _import(self, document: str, parsed: Reference, source: str, use: Use) -> ImportedKey:
+        trusted = self._trust_stored and parsed.scheme in STORED_SCHEMES
+        return import_private_key(document, source=source, fragment=parsed.fragment, trusted=trusted, use=use)
 
-        def load() -> Signer:
-            signer = KmsSigner.load(
-                reference.removeprefix("kms:"),
-                algorithm,
-                client=lambda: self._clients("kms"),
-                deadline=deadline,
-                sleep=self._sleep,
-            )
-            self._kms.put(key, signer)
-            return signer
-
-        return self._kms.get(key) or self._flights.run(key, load, deadline)
-
-    def _local_signer(
-        self, reference: str, algorithm: str | None, deadline: Deadline, parsed: Reference
-    ) -> Signer:
-        key, document = (reference, algorithm), self._secrets.get(parsed.document, deadline)
-
-        def load() -> Signer:
-            trusted = self._trust_stored and parsed.scheme in STORED_SCHEMES
-            imported = import_private_key(
-                document, source=reference, fragment=parsed.fragment, trusted=trusted
-            )
-            signer = LocalSigner.of(imported, algorithm, source=reference)
-            self._local.put(key, _Held(document=document, signer=signer))
-            return signer
-
-        held = self._local.get(key)
-        if held is not None and held.document == document:
-            return held.signer
-        return self._flights.run(key, load, deadline)
+    def _kms(self) -> Any:
+        return self._clients("kms")

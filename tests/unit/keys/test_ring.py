@@ -34,6 +34,9 @@ class FakeKeys:
             raise found
         return found
 
+    def decrypter(self, reference, deadline):
+        raise AssertionError("ID tokens are signed, never decrypted")
+
 
 def local(key) -> LocalSigner:
     return LocalSigner.of(ImportedKey(key=key), None, source="test")

@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
@@ -99,12 +101,50 @@ class KeySigner:
         return JWSRegistry.algorithms[self.algorithm].sign(signing_input, self.key)
 
 
+_OAEP: dict[str, hashes.HashAlgorithm] = {"RSA-OAEP": hashes.SHA1(), "RSA-OAEP-256": hashes.SHA256()}
+
+
+@dataclass
+class KeyDecrypter:
+    """A `Decrypter` over a joserfc key: another implementation than the product's. `used` counts its operations."""
+
+    key: PrivateKey
+    used: int = 0
+
+    @property
+    def kid(self) -> str:
+        return self.key.thumbprint()
+
+    @property
+    def public_jwk(self) -> Mapping[str, Any]:
+        return public_jwk(self.key, kid=self.kid, use="enc")
+
+    def unwrap(self, algorithm: str, encrypted_key: bytes, deadline: Deadline) -> bytes:
+        self.used += 1
+        digest = _OAEP[algorithm]
+        plaintext: bytes = native(self.key).decrypt(
+            encrypted_key, padding.OAEP(padding.MGF1(digest), digest, None)
+        )
+        return plaintext
+
+    def agree(self, public_jwk: Mapping[str, Any], deadline: Deadline) -> bytes:
+        self.used += 1
+        assert isinstance(self.key, ECKey)
+        return self.key.exchange_derive_key(ECKey.import_key(dict(public_jwk)))
+
+
 @dataclass
 class FakeKeys:
-    """Signers by reference; `failure` is raised instead."""
+    """Signers and decrypters by reference; `failure` is raised instead."""
 
     signers: dict[str, KeySigner] = field(default_factory=dict)
+    decrypters: dict[str, KeyDecrypter] = field(default_factory=dict)
     failure: Exception | None = None
+
+    def decrypter(self, reference: str, deadline: Deadline) -> KeyDecrypter:
+        if self.failure is not None:
+            raise self.failure
+        return self.decrypters[reference]
 
     def signer(self, reference: str, algorithm: str | None, deadline: Deadline) -> KeySigner:
         if self.failure is not None:
