@@ -11,7 +11,7 @@ from jmespath.exceptions import JMESPathError
 
 from fedbridge.claims.names import AGGREGATION, STANDARD_CLAIMS, is_protected
 from fedbridge.claims.normalize import EXACT_FLOAT, Unusable, normalize
-from fedbridge.claims.subject import to_subject
+from fedbridge.claims.subject import subject_parts, to_subject
 from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import ClaimRule
 from fedbridge.model.identity import Identity
@@ -31,8 +31,8 @@ DEFAULT_RULES: Mapping[str, ClaimRule] = {
 VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
 """A value and the flag that vouches for it; the flag is decided here, never just copied."""
 
-# What an expression can stumble over besides its own errors: arithmetic on huge numbers, mixed types, deep documents.
-_EVALUATION_ERRORS = (JMESPathError, ArithmeticError, ValueError, TypeError, RecursionError)
+EVALUATION_ERRORS = (JMESPathError, ArithmeticError, ValueError, TypeError, RecursionError)
+"""What an expression can stumble over besides its own errors: huge numbers, mixed types, deep documents."""
 
 _DESCRIPTIONS = {
     "required_claim_missing": "A required claim is missing: {}",
@@ -61,19 +61,21 @@ def to_identity(
 
     Raises UpstreamError: `required_claim_missing`, `claim_unusable` (a required claim), `claim_too_long` (a required
     claim, or a rule that says `refuse`), all as `access_denied` with the claim's configured name in the description;
-    `subject_not_representable`; `id_token_missing` where tokens are relayed and there is none.
+    `subject_not_representable`, `subject_claim_missing`; `id_token_missing` where tokens are relayed and there is none.
     """
     relayed = connection.tokens == "relay"
     if relayed and not upstream_id_token:
         raise UpstreamError("id_token_missing")
-    mapper = _Mapper(
+    mapper = Mapper(
         _without_aggregation(id_token),
         _without_aggregation(userinfo or {}),
         {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer},
     )
     claims = mapper.claims(rules_of(connection), connection.verified_email_domains)
     identity = Identity(
-        subject=to_subject(connection, upstream_issuer, upstream_subject),
+        subject=to_subject(
+            connection, upstream_issuer, *subject_parts(connection, upstream_subject, id_token)
+        ),
         claims=mapper.beside_the_id_token(claims) if relayed else claims,
         acr=mapper.acr(),
         amr=mapper.amr(),
@@ -87,6 +89,14 @@ def to_identity(
 def compiled(expression: str) -> ParsedResult:
     """Return the parsed JMESPath expression; raises jmespath's ParseError and its kin."""
     return jmespath.compile(expression)
+
+
+def search(expression: str, view: Mapping[str, Any]) -> Any:
+    """Return what the expression finds; raises Unusable where it stumbles."""
+    try:
+        return compiled(expression).search(view)
+    except EVALUATION_ERRORS:
+        raise Unusable from None
 
 
 def rules_of(connection: Connection) -> Mapping[str, ClaimRule]:
@@ -103,8 +113,10 @@ def _without_aggregation(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in AGGREGATION}
 
 
-class _Mapper:
+class Mapper:
     """One sign-in's documents, and what had to be dropped of them."""
+
+    view: Mapping[str, Any]
 
     def __init__(self, id_token: dict[str, Any], userinfo: dict[str, Any], upstream: dict[str, str]) -> None:
         # Userinfo over the ID token; but what belongs to the protocol is the ID token's alone.
@@ -117,6 +129,7 @@ class _Mapper:
     def claims(
         self, rules: Mapping[str, ClaimRule], verified_email_domains: tuple[str, ...]
     ) -> dict[str, ClaimValue]:
+        """Return what the rules make of the documents, flags decided; raises UpstreamError."""
         claims: dict[str, ClaimValue] = {}
         for name, rule in rules.items():
             if name not in VERIFIED.values() and (value := self.claim(name, rule)) is not None:
@@ -126,7 +139,7 @@ class _Mapper:
             if name in claims:
                 claims[flag] = self.verified(name, claims[name], flag, rule)
             elif rule.required:
-                raise _refused("required_claim_missing", flag)
+                raise refused("required_claim_missing", flag)
         if verified_email_domains and claims.get("email_verified"):
             _, at, domain = str(claims["email"]).rpartition("@")
             # ASCII alone, because other letters turn into it: the Kelvin sign is a k in lower case.
@@ -149,24 +162,21 @@ class _Mapper:
         return {name: value for name, value in claims.items() if name not in foreign}
 
     def claim(self, name: str, rule: ClaimRule) -> ClaimValue | None:
+        """Return one claim, None where it is empty or was dropped; raises UpstreamError."""
         try:
             value = normalize(self.evaluated(rule), rule, lines=name == "address")
         except Unusable as unusable:
             if rule.required or (unusable.reason == "claim_too_long" and rule.too_long == "refuse"):
-                raise _refused(unusable.reason, name) from None
+                raise refused(unusable.reason, name) from None
             self.dropped.append(name)
             return None
         if value is None and rule.required:
-            raise _refused("required_claim_missing", name)
+            raise refused("required_claim_missing", name)
         return value
 
     def evaluated(self, rule: ClaimRule) -> Any:
-        if rule.value is None:
-            return rule.constant
-        try:
-            return compiled(rule.value).search(self.view)
-        except _EVALUATION_ERRORS:
-            raise Unusable from None
+        """Return what the rule says, unshaped; raises Unusable."""
+        return rule.constant if rule.value is None else search(rule.value, self.view)
 
     def verified(self, name: str, value: ClaimValue, flag: str, rule: ClaimRule) -> bool:
         """Decide whether the address is verified: `email_verified` for `email`, likewise the phone number.
@@ -184,6 +194,7 @@ class _Mapper:
         return said and bool(words) and all(word is True or word == "true" for word in words)
 
     def acr(self) -> str | None:
+        """Return the ID token's `acr`, None if it cannot be used."""
         value = self.id_token.get("acr")
         if not isinstance(value, str | None):
             self.dropped.append("acr")
@@ -192,10 +203,12 @@ class _Mapper:
         return text if isinstance(text, str) else None
 
     def amr(self) -> tuple[str, ...]:
+        """Return the ID token's `amr`."""
         items = self.claim("amr", ClaimRule(value="id_token.amr", type="list"))
         return tuple(items) if isinstance(items, list) else ()
 
     def auth_time(self) -> int | None:
+        """Return the ID token's `auth_time` in whole seconds since the epoch."""
         value = self.id_token.get("auth_time")
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -205,5 +218,6 @@ class _Mapper:
         return None
 
 
-def _refused(reason: str, name: str) -> UpstreamError:
+def refused(reason: str, name: str) -> UpstreamError:
+    """Return the error of a claim that the sign-in cannot do without."""
     return UpstreamError(reason, error="access_denied", description=_DESCRIPTIONS[reason].format(name))

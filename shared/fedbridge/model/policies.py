@@ -123,6 +123,14 @@ class TenantPolicy:
     allowed: tuple[str, ...]
     claim: str = "tid"
 
+    def issuer(self, tenant: str) -> str:
+        """Return the issuer of a tenant's ID tokens."""
+        return self.issuer_template.replace("{tenantid}", tenant)
+
+    def issuers(self) -> frozenset[str]:
+        """Return the issuers of all tenants whose people may sign in."""
+        return frozenset(map(self.issuer, self.allowed))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth2Document:
