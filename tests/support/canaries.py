@@ -207,9 +207,9 @@ def watch_result(result: Mapping[str, Any]) -> None:
 
 
 def watch_authorization(header: str, bearer: str) -> None:
-    """Register the secret of a Basic header, or the token of a Bearer one under the label `bearer`."""
+    """Register the secret of a Basic header, or the token of a Bearer or DPoP one under the label `bearer`."""
     scheme, _, value = header.partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in {"bearer", "dpop"}:
         watch(value.strip(), bearer)
     elif scheme.lower() == "basic":
         watch(value.strip(), "client_secret")

@@ -49,6 +49,7 @@ SPELT: dict[str, frozenset[str]] = {
     "f'{endpoint}_endpoint_redirected'": frozenset({"token_endpoint_redirected"}),
     "_REASONS.get(code or '', f'{endpoint}_endpoint_refused')": frozenset({
         "token_endpoint_refused", "client_authentication_refused", "authorization_code_refused",
+        "dpop_proof_refused",
     }),
     "_REASONS.get(code, 'store_rejected')": frozenset({
         "store_rejected", "store_access_denied", "store_missing",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderMetadata:
-    """OpenID Connect Discovery 1.0 §3, RFC 8414 §2 and RFC 9126 §5, the members that fedbridge reads. URLs are absolute."""
+    """OpenID Connect Discovery 1.0 §3, RFC 8414 §2 and RFC 9126 §5, the members that fedbridge reads. URLs are absolute.
+
+    `mtls_endpoint_aliases` (RFC 8705 §5) are read for connections with mutual TLS alone.
+    """
 
     issuer: str
     authorization_endpoint: str
@@ -20,3 +24,4 @@ class ProviderMetadata:
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     token_endpoint_auth_signing_alg_values_supported: tuple[str, ...] = ()
     authorization_response_iss_parameter_supported: bool = False
+    mtls_endpoint_aliases: Mapping[str, str] = field(default_factory=dict)

@@ -33,6 +33,7 @@ def build_authorization_request(
     state: str,
     callback_url: str,
     parameters: Mapping[str, str],
+    dpop_jkt: str | None = None,
 ) -> UpstreamRedirect:
     """Return the URL, and what `finish` needs: `nonce`, `code_verifier` (with PKCE), and the assurance asked for.
 
@@ -50,6 +51,8 @@ def build_authorization_request(
         "state": state,
         "nonce": nonce,
     }
+    if dpop_jkt is not None:
+        request["dpop_jkt"] = dpop_jkt
     if connection.authorization.response_mode is not None:
         request["response_mode"] = connection.authorization.response_mode
     if connection.authorization.pkce == "S256":

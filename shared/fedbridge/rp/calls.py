@@ -82,14 +82,18 @@ class Calls:
         self, connection: Connection, endpoint: str, request: OutboundRequest, deadline: Deadline
     ) -> OutboundResponse:
         """Send a GET, and once more after 50 to 150 ms if the connection failed. Raises as `send` does."""
+        return self.again(lambda: self.send(connection, endpoint, request, deadline), deadline)
+
+    def again(self, attempt: Callable[[], OutboundResponse], deadline: Deadline) -> OutboundResponse:
+        """Make an attempt, and another after 50 to 150 ms if the connection failed: for what may be done twice."""
         try:
-            return self.send(connection, endpoint, request, deadline)
+            return attempt()
         except UpstreamError as failure:
             pause = 0.05 + secrets.randbelow(100) / 1000
             if failure.reason != "upstream_unreachable" or deadline.remaining() <= pause:
                 raise
         self._sleep(pause)
-        return self.send(connection, endpoint, request, deadline)
+        return attempt()
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
@@ -10,10 +11,16 @@ from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.ports import Clock, Keys, Secrets
 from fedbridge.rp.calls import Calls
 
+if TYPE_CHECKING:
+    from fedbridge.rp.dpop import Prover
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One connection, its metadata, the request's deadline, and the ports. `clock` is in seconds since the epoch."""
+    """One connection, its metadata, the request's deadline, and the ports. `clock` is in seconds since the epoch.
+
+    With `dpop` every form that is posted and every resource that is fetched carries a proof.
+    """
 
     connection: Connection
     metadata: ProviderMetadata
@@ -22,3 +29,13 @@ class Context:
     keys: Keys
     secrets: Secrets
     clock: Clock
+    dpop: Prover | None = None
+
+    def called(self, name: str, url: str) -> str:
+        """Return where the endpoint of this metadata name is called: its alias for mutual TLS, if it has one (RFC 8705 §5).
+
+        Only the call goes there. Whatever names the authorization server, such as the audience `token_endpoint` of
+        assertions, keeps the canonical URL: an alias is another way to the same server, and servers without mutual TLS
+        in their assertions' checks know it by one name.
+        """
+        return self.metadata.mtls_endpoint_aliases.get(name, url)

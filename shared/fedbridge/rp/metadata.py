@@ -25,6 +25,8 @@ MAX_BYTES = 256 * 1024
 
 REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 OPTIONAL = ("userinfo_endpoint",)
+ALIASED = ("token_endpoint", "pushed_authorization_request_endpoint", "userinfo_endpoint")
+"""Members of `mtls_endpoint_aliases` that are called."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _URL = re.compile(r"[\x21-\x5b\x5d-\x7e]{1,2048}")
@@ -120,7 +122,19 @@ def parse_metadata(connection: Connection, body: bytes) -> ProviderMetadata:
         authorization_response_iss_parameter_supported=_boolean(
             document, "authorization_response_iss_parameter_supported"
         ),
+        mtls_endpoint_aliases=_aliases(connection, document),
     )
+
+
+def _aliases(connection: Connection, document: dict[str, Any]) -> dict[str, str]:
+    """Return the endpoints for mutual TLS (RFC 8705 §5), under the rules of every endpoint, if they are to be called."""
+    aliases = document.get("mtls_endpoint_aliases")
+    if connection.mutual_tls is None or aliases is None:
+        return {}
+    if not isinstance(aliases, dict):
+        raise UpstreamError("metadata_malformed", message="mtls_endpoint_aliases is not an object")
+    found = {name: _endpoint(connection, aliases, name) for name in ALIASED}
+    return {name: url for name, url in found.items() if url is not None}
 
 
 def _required_endpoint(connection: Connection, document: dict[str, Any], name: str) -> str:
@@ -168,8 +182,16 @@ def _lower(hosts: tuple[str, ...]) -> set[str]:
 
 def _refuse_moved_hosts(last_good: ProviderMetadata, metadata: ProviderMetadata) -> None:
     """Refuse a document whose endpoints left their hosts: the operator is told, sign-ins go on with what was good."""
-    for name in (*REQUIRED, *OPTIONAL):
-        before, after = getattr(last_good, name), getattr(metadata, name)
+    endpoints = {
+        name: (getattr(last_good, name), getattr(metadata, name)) for name in (*REQUIRED, *OPTIONAL)
+    } | {
+        f"mtls_endpoint_aliases.{name}": (
+            last_good.mtls_endpoint_aliases.get(name),
+            metadata.mtls_endpoint_aliases.get(name),
+        )
+        for name in ALIASED
+    }
+    for name, (before, after) in endpoints.items():
         if before and after and _origin(before, name) != _origin(after, name):
             raise UpstreamError(
                 "metadata_host_changed",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fedbridge.claims.mapping import to_identity
 from fedbridge.model.connection import Connection
@@ -20,6 +23,9 @@ from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.metadata import MetadataSource
 from fedbridge.rp.token_endpoint import exchange_code
 from fedbridge.rp.userinfo import fetch_userinfo
+
+if TYPE_CHECKING:
+    from fedbridge.rp.dpop import Nonces, Prover
 
 
 class OidcUpstream:
@@ -60,10 +66,20 @@ class OidcUpstream:
         Raises OAuthError invalid_request (a parameter of the app's), UpstreamError, ConfigurationError,
         DeadlineExceeded.
         """
-        metadata = self._metadata.get(connection, deadline)
-        return build_authorization_request(
-            connection, metadata, state=state, callback_url=callback_url, parameters=parameters
+        bound = connection.dpop.at_authorization if connection.dpop is not None else "none"
+        prover = self._prover(connection) if bound != "none" else None
+        context = self._context(connection, deadline, dpop=prover if bound == "proof" else None)
+        redirect = build_authorization_request(
+            connection,
+            context.metadata,
+            state=state,
+            callback_url=callback_url,
+            parameters=parameters,
+            dpop_jkt=prover.key.kid if prover is not None and bound == "dpop_jkt" else None,
         )
+        if prover is None:
+            return redirect
+        return replace(redirect, remembered={**redirect.remembered, **prover.remembered()})
 
     def finish(
         self,
@@ -78,15 +94,7 @@ class OidcUpstream:
 
         Raises UpstreamError, KeyUnavailable, ConfigurationError, DeadlineExceeded.
         """
-        context = Context(
-            connection=connection,
-            metadata=self._metadata.get(connection, deadline),
-            deadline=deadline,
-            calls=self._calls,
-            keys=self._keys,
-            secrets=self._secrets,
-            clock=self._clock,
-        )
+        context = self._context(connection, deadline, dpop=self._prover(connection, remembered))
         code = validate_authorization_response(connection, context.metadata, response)
         tokens = exchange_code(
             context, code=code, callback_url=callback_url, code_verifier=remembered.get("code_verifier")
@@ -113,3 +121,31 @@ class OidcUpstream:
                 claims=",".join(dropped),
             )
         return identity
+
+    def _context(self, connection: Connection, deadline: Deadline, *, dpop: Prover | None) -> Context:
+        return Context(
+            connection=connection,
+            metadata=self._metadata.get(connection, deadline),
+            deadline=deadline,
+            calls=self._calls,
+            keys=self._keys,
+            secrets=self._secrets,
+            clock=self._clock,
+            dpop=dpop,
+        )
+
+    def _prover(self, connection: Connection, remembered: Mapping[str, str] | None = None) -> Prover | None:
+        """Return what makes the proofs of a sign-in, with the key that it remembers or a new one; None without DPoP."""
+        if connection.dpop is None:
+            return None
+        from fedbridge.rp.dpop import Prover  # noqa: PLC0415  few connections bind their tokens
+
+        return Prover.of(
+            connection, connection.dpop, remembered or {}, nonces=self._nonces, clock=self._clock
+        )
+
+    @functools.cached_property
+    def _nonces(self) -> Nonces:
+        from fedbridge.rp.dpop import Nonces  # noqa: PLC0415  likewise
+
+        return Nonces()

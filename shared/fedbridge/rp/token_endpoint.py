@@ -6,14 +6,14 @@ Every grant goes through `post_form`, and so does every other endpoint that the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from fedbridge.errors import UpstreamError
 from fedbridge.ports import OutboundRequest, OutboundResponse
-from fedbridge.rp.client_authentication import AuthenticatedForm, authenticate
+from fedbridge.rp.client_authentication import authenticate
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import is_outage, upstream_error
 from fedbridge.rp.strict_json import InvalidJson, decode_object
@@ -21,7 +21,11 @@ from fedbridge.rp.strict_json import InvalidJson, decode_object
 MAX_BYTES = 64 * 1024
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_REASONS = {"invalid_client": "client_authentication_refused", "invalid_grant": "authorization_code_refused"}
+_REASONS = {
+    "invalid_client": "client_authentication_refused",
+    "invalid_grant": "authorization_code_refused",
+    "invalid_dpop_proof": "dpop_proof_refused",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,8 @@ def exchange_code(
 ) -> TokenResponse:
     """Redeem the authorization code (RFC 6749 §4.1.3). Sent once: a code is spent by the first try.
 
-    Raises what `post_form` raises, and UpstreamError: `token_type_unsupported`, `access_token_missing`,
-    `id_token_missing`.
+    Raises what `post_form` raises, and UpstreamError: `token_type_unsupported`, `token_type_not_bound`,
+    `access_token_missing`, `id_token_missing`.
     """
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback_url}
     if code_verifier is not None:
@@ -47,8 +51,7 @@ def exchange_code(
     token_type, access_token, id_token = (
         answer.get(name) for name in ("token_type", "access_token", "id_token")
     )
-    if not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise UpstreamError("token_type_unsupported")
+    _check_token_type(context, token_type)
     if not isinstance(access_token, str) or not _TOKEN.fullmatch(access_token):
         raise UpstreamError("access_token_missing")
     if not isinstance(id_token, str) or not id_token:
@@ -56,29 +59,32 @@ def exchange_code(
     return TokenResponse(access_token=access_token, id_token=id_token)
 
 
-def post_form(context: Context, endpoint: str, url: str, form: Mapping[str, str]) -> dict[str, Any]:
-    """Authenticate, post and return the JSON object of a 200; `endpoint` names the kind of endpoint in the log.
+def post_form(
+    context: Context, endpoint: str, url: str, form: Mapping[str, str], *, success: Container[int] = (200,)
+) -> dict[str, Any]:
+    """Authenticate, post and return the JSON object of a status in `success`; `endpoint` names the kind of endpoint in the log.
 
-    Nothing is sent twice, but for one case: the IdP refuses the client (`invalid_client`) and the secret's store has
-    another secret by now. A refused client has redeemed nothing (RFC 6749 §5.2), so the same form is worth a second
-    try, authenticated anew.
+    With mutual TLS the alias of `{endpoint}_endpoint` is called in the place of `url`, where the metadata have one.
 
-    Raises UpstreamError (`client_authentication_refused`, `authorization_code_refused`, `{endpoint}_endpoint_refused`,
-    `…_unavailable`, `…_redirected`, `…_answer_invalid`, `upstream_…`), ConfigurationError, KeyUnavailable,
-    DeadlineExceeded.
+    Nothing is sent twice, but for two cases in which nothing was redeemed (RFC 6749 §5.2, RFC 9449 §8), so that the same
+    form is worth a second try, authenticated anew: the IdP refuses the client (`invalid_client`) and the secret's store
+    has another secret by now; or it wants a nonce in the DPoP proof.
+
+    Raises UpstreamError (`client_authentication_refused`, `authorization_code_refused`, `dpop_…`,
+    `{endpoint}_endpoint_refused`, `…_unavailable`, `…_redirected`, `…_answer_invalid`, `upstream_…`),
+    ConfigurationError, KeyUnavailable, DeadlineExceeded.
     """
-    authenticated = authenticate(context, url, form)
-    response = _post(context, endpoint, url, authenticated)
+    called = context.called(f"{endpoint}_endpoint", url)
+    response, secret = _post(context, endpoint, called, form)
+    if error_code(response) == "invalid_client" and _secret_was_rotated(context, secret):
+        response, _ = _post(context, endpoint, called, form)
     code = error_code(response)
-    if code == "invalid_client" and _secret_was_rotated(context, authenticated.secret):
-        response = _post(context, endpoint, url, authenticate(context, url, form))
-        code = error_code(response)
-    if response.status != 200 or code is not None:
+    if response.status not in success or code is not None:
         raise _refusal(endpoint, response.status, code)
     try:
         return decode_object(response.body)
     except InvalidJson:
-        raise UpstreamError(f"{endpoint}_endpoint_answer_invalid", upstream_status=200) from None
+        raise UpstreamError(f"{endpoint}_endpoint_answer_invalid", upstream_status=response.status) from None
 
 
 def error_code(response: OutboundResponse) -> str | None:
@@ -91,15 +97,39 @@ def error_code(response: OutboundResponse) -> str | None:
     return error if error is None or isinstance(error, str) else "malformed_error"
 
 
-def _post(context: Context, endpoint: str, url: str, authenticated: AuthenticatedForm) -> OutboundResponse:
-    headers = {
-        "accept": "application/json",
-        "content-type": "application/x-www-form-urlencoded",
-        **authenticated.headers,
-    }
-    body = urlencode(authenticated.form).encode("ascii")
-    request = OutboundRequest(method="POST", url=url, headers=headers, body=body, max_bytes=MAX_BYTES)
-    return context.calls.send(context.connection, endpoint, request, context.deadline)
+def _post(
+    context: Context, endpoint: str, url: str, form: Mapping[str, str]
+) -> tuple[OutboundResponse, str | None]:
+    """Return the response, and the client secret that the request rested on."""
+    secret = None
+
+    def send(proof: str | None = None) -> OutboundResponse:
+        nonlocal secret
+        authenticated = authenticate(context, url, form)
+        secret = authenticated.secret
+        headers = {
+            "accept": "application/json",
+            "content-type": "application/x-www-form-urlencoded",
+            **authenticated.headers,
+        }
+        if proof is not None:
+            headers["dpop"] = proof
+        body = urlencode(authenticated.form).encode("ascii")
+        request = OutboundRequest(method="POST", url=url, headers=headers, body=body, max_bytes=MAX_BYTES)
+        return context.calls.send(context.connection, endpoint, request, context.deadline)
+
+    if context.dpop is None:
+        return send(), secret
+    return context.dpop.send("POST", url, send, context.deadline), secret
+
+
+def _check_token_type(context: Context, token_type: object) -> None:
+    """Compare with what was asked for: a Bearer token in the place of a bound one would work for any thief."""
+    expected = "bearer" if context.dpop is None else "dpop"
+    if not isinstance(token_type, str) or token_type.lower() not in {"bearer", expected}:
+        raise UpstreamError("token_type_unsupported")
+    if token_type.lower() != expected:
+        raise UpstreamError("token_type_not_bound")
 
 
 def _secret_was_rotated(context: Context, used: str | None) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedbridge.errors import UpstreamError
-from fedbridge.ports import OutboundRequest, OutboundResponse
+from fedbridge.ports import OutboundResponse
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import upstream_error
+from fedbridge.rp.protected_resource import fetch_resource
 from fedbridge.rp.strict_json import InvalidJson, decode_object
 
 MAX_BYTES = 64 * 1024
@@ -20,21 +21,21 @@ _BEARER_ERROR = re.compile(r'\berror="([^"]*)"')
 def fetch_userinfo(context: Context, *, access_token: str, subject: str) -> Mapping[str, Any]:
     """Return the claims, none where the connection or the IdP has no userinfo.
 
-    A GET is tried again once when the connection failed, a POST never. Raises UpstreamError (`userinfo_refused`,
-    `userinfo_signed_unexpected`, `userinfo_content_type`, `userinfo_malformed`,
-    `userinfo_subject_mismatch`, `upstream_…`) and DeadlineExceeded.
+    Raises UpstreamError (`userinfo_refused`, `userinfo_signed_unexpected`, `userinfo_content_type`, `userinfo_malformed`,
+    `userinfo_subject_mismatch`) and what `fetch_resource` raises.
     """
     method, url = context.connection.userinfo.method, context.metadata.userinfo_endpoint
     if method == "none" or url is None:
         return {}
-    headers = {"accept": "application/json", "authorization": f"Bearer {access_token}"}
-    if method == "GET":
-        request = OutboundRequest(method="GET", url=url, headers=headers, max_bytes=MAX_BYTES)
-        response = context.calls.get(context.connection, "userinfo", request, context.deadline)
-    else:
-        headers["content-type"] = "application/x-www-form-urlencoded"
-        request = OutboundRequest(method="POST", url=url, headers=headers, body=b"", max_bytes=MAX_BYTES)
-        response = context.calls.send(context.connection, "userinfo", request, context.deadline)
+    response = fetch_resource(
+        context,
+        "userinfo",
+        url,
+        access_token=access_token,
+        accept="application/json",
+        max_bytes=MAX_BYTES,
+        method=method,
+    )
     claims = _read(response)
     # Core §5.3.2: without this comparison another person's document could be swapped in. Nothing of it is kept.
     if claims.get("sub") != subject:
