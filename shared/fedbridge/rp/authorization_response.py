@@ -9,6 +9,7 @@ from fedbridge.model.connection import Connection
 from fedbridge.model.http import Parameters
 from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.rp.errors import upstream_error
+from fedbridge.rp.tenants import issuers
 
 _CODE = re.compile(r"[\x20-\x7e]{1,2048}")
 
@@ -24,7 +25,7 @@ def validate_authorization_response(
     refused), `authorization_code_malformed`.
     """
     if "iss" in response:
-        if response["iss"] != connection.issuer:
+        if response["iss"] not in issuers(connection):
             raise IssuerMismatch("authorization_response_iss_mismatch")
     elif metadata.authorization_response_iss_parameter_supported:
         raise IssuerMismatch("authorization_response_iss_missing")

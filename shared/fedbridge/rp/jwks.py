@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
-from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.ports import Clock, OutboundRequest, Telemetry
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.cache import StaleCache
@@ -40,6 +39,8 @@ MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 MAX_EXPONENT_BITS = 256
 
+Found = TypeVar("Found")
+
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _ROCA_PRIMES = (
@@ -50,11 +51,12 @@ _ROCA_PRIMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationKey:
-    """One public key that may verify. `algorithm` and `kid` are None where the JWK does not say."""
+    """One key that may verify. `algorithm`, `kid` and `issuer` (whose tokens it signs) are None where the JWK does not say."""
 
     kid: str | None
     algorithm: str | None
-    key: RSAKey | ECKey = field(repr=False)
+    key: RSAKey | ECKey | OctKey = field(repr=False)
+    issuer: str | None = None
 
     def suits(self, algorithm: str) -> bool:
         """Tell whether the key can verify this JWS algorithm (RFC 7518 §3.1)."""
@@ -62,14 +64,15 @@ class VerificationKey:
             return False
         if isinstance(self.key, ECKey):
             return _CURVES.get(algorithm) == self.key.curve_name
-        return algorithm[:2] in {"RS", "PS"}
+        return isinstance(self.key, RSAKey) and algorithm[:2] in {"RS", "PS"}
 
 
 @dataclass(frozen=True, slots=True)
 class JwkSet:
-    """The usable keys of one fetch."""
+    """The usable keys of one fetch; `encryption` are the JWKs that say they are for encrypting to, as they stand there."""
 
     keys: tuple[VerificationKey, ...]
+    encryption: tuple[Mapping[str, Any], ...] = ()
 
     def find(self, kid: str | None, algorithm: str, kind: str = "id_token") -> VerificationKey | None:
         """Return the key with this `kid`, or without a `kid` the only one that suits.
@@ -82,6 +85,15 @@ class JwkSet:
             raise UpstreamError(f"{kind}_kid_ambiguous")
         chosen = suitable if kid is None else [key for key in suitable if key.kid == kid]
         return chosen[0] if chosen else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyDocument:
+    """How keys are published. `name` is the kind of endpoint in the log, and begins the reason of an outage."""
+
+    name: str
+    accept: str
+    read: Callable[[bytes], JwkSet]
 
 
 class JwksSource:
@@ -104,32 +116,73 @@ class JwksSource:
 
     def of(self, context: Context, kind: str) -> Callable[..., VerificationKey]:
         """Return the keys of one sign-in's IdP, as `verify_jwt` asks for them."""
+        return self.at(context, context.metadata.jwks_uri, kind)
+
+    def at(
+        self, context: Context, url: str | None, kind: str, document: KeyDocument | None = None
+    ) -> Callable[..., VerificationKey]:
+        """Return the keys at another address than the IdP's own, maybe in another document than a JWK Set."""
         return functools.partial(
-            self.key, context.connection, context.metadata, kind=kind, deadline=context.deadline
+            self.key, context.connection, url, kind=kind, document=document, deadline=context.deadline
         )
 
     def key(
         self,
         connection: Connection,
-        metadata: ProviderMetadata,
+        url: str | None,
         *,
         kid: str | None,
         algorithm: str,
         deadline: Deadline,
         kind: str = "id_token",
+        document: KeyDocument | None = None,
     ) -> VerificationKey:
         """Return the key that a token of this kind names; an unknown one is looked for anew at most once in 30 s.
 
         Raises UpstreamError (`{kind}_key_unknown`, `{kind}_kid_ambiguous`, `jwks_…`, `upstream_…`), DeadlineExceeded, and
         ConfigurationError where the metadata name no `jwks_uri`.
         """
-        url = metadata.jwks_uri
+        found = self._find(
+            connection, url, lambda keys: keys.find(kid, algorithm, kind), deadline, kid=kid, document=document
+        )
+        if found is None:
+            raise UpstreamError(f"{kind}_key_unknown")
+        return found
+
+    def encryption_key(
+        self, context: Context, choose: Callable[[tuple[Mapping[str, Any], ...]], Found | None]
+    ) -> Found:
+        """Return what `choose` finds among the JWKs that one may encrypt to, with the same caching.
+
+        Raises UpstreamError `request_encryption_key_missing` where it finds nothing, and otherwise as `key` does.
+        """
+        found = self._find(
+            context.connection,
+            context.metadata.jwks_uri,
+            lambda keys: choose(keys.encryption),
+            context.deadline,
+        )
+        if found is None:
+            raise UpstreamError("request_encryption_key_missing")
+        return found
+
+    def _find(
+        self,
+        connection: Connection,
+        url: str | None,
+        choose: Callable[[JwkSet], Found | None],
+        deadline: Deadline,
+        *,
+        kid: str | None = None,
+        document: KeyDocument | None = None,
+    ) -> Found | None:
+        """Return what `choose` finds, if need be in a document that is fetched anew, at most once in 30 s."""
         if url is None:
             raise ConfigurationError(f"connection {connection.name}: endpoints.jwks_uri is missing")
         cache_key = (connection.name, connection.version, url)
 
         def fetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
-            return self._fetch(connection, url, within)
+            return self._fetch(connection, url, document or JWK_SET, within)
 
         def refetch(_last_good: JwkSet | None, within: Deadline) -> JwkSet:
             self._telemetry.event(
@@ -141,21 +194,19 @@ class JwksSource:
             return fetch(_last_good, within)
 
         keys, fetched_now = self._cache.get(cache_key, fetch, deadline)
-        found = keys.find(kid, algorithm, kind)
+        found = choose(keys)
         if found is None and not fetched_now:
             refetched = self._cache.refetch(cache_key, refetch, deadline, cooldown=REFETCH_COOLDOWN)
-            found = refetched.find(kid, algorithm, kind) if refetched else None
-        if found is None:
-            raise UpstreamError(f"{kind}_key_unknown")
+            found = choose(refetched) if refetched else None
         return found
 
-    def _fetch(self, connection: Connection, url: str, deadline: Deadline) -> JwkSet:
-        headers = {"accept": "application/jwk-set+json, application/json"}
+    def _fetch(self, connection: Connection, url: str, document: KeyDocument, deadline: Deadline) -> JwkSet:
+        headers = {"accept": document.accept}
         request = OutboundRequest(method="GET", url=url, headers=headers, max_bytes=MAX_BYTES)
-        response = self._calls.get(connection, "jwks", request, deadline)
+        response = self._calls.get(connection, document.name, request, deadline)
         if response.status != 200:
-            raise upstream_error("jwks_unavailable", status=response.status)
-        return parse_jwk_set(response.body)
+            raise upstream_error(f"{document.name}_unavailable", status=response.status)
+        return document.read(response.body)
 
 
 def parse_jwk_set(body: bytes) -> JwkSet:
@@ -172,12 +223,24 @@ def parse_jwk_set(body: bytes) -> JwkSet:
         members = None
     if not isinstance(members, list):
         raise UpstreamError("jwks_malformed")
+    return usable_keys(members)
+
+
+def usable_keys(members: Sequence[Any]) -> JwkSet:
+    """Return what `parse_jwk_set` keeps of these JWKs; raises UpstreamError as it does."""
     if len(members) > MAX_KEYS:
         raise UpstreamError("jwks_too_many_keys")
     keys = _without_duplicates(key for member in members if (key := _import(member)) is not None)
     if not keys:
         raise UpstreamError("jwks_without_usable_key")
-    return JwkSet(keys)
+    return JwkSet(keys, encryption=tuple(member for member in members if _is_for_encryption(member)))
+
+
+JWK_SET = KeyDocument(name="jwks", accept="application/jwk-set+json, application/json", read=parse_jwk_set)
+
+
+def _is_for_encryption(member: Any) -> bool:
+    return isinstance(member, dict) and member.get("use") == "enc"
 
 
 def _without_duplicates(keys: Iterable[VerificationKey]) -> tuple[VerificationKey, ...]:
@@ -187,23 +250,32 @@ def _without_duplicates(keys: Iterable[VerificationKey]) -> tuple[VerificationKe
 
 
 def _import(member: Any) -> VerificationKey | None:
-    """Return the key, None if it must not or cannot be used.
+    """Return the key, None if it must not or cannot be used."""
+    if not isinstance(member, dict) or not _may_verify(member):
+        return None
+    key = import_public_key(member)
+    if key is None:
+        return None
+    return VerificationKey(
+        kid=member.get("kid"), algorithm=member.get("alg"), key=key, issuer=member.get("issuer")
+    )
+
+
+def import_public_key(member: Mapping[str, Any], *, ec_class: type[ECKey] = ECKey) -> RSAKey | ECKey | None:
+    """Return the key of an RSA or EC JWK, None if it is private, weak or no key.
 
     Only what makes the key goes to the library: it refuses a whole key over a vendor's x5u.
     """
-    if not isinstance(member, dict) or not _may_verify(member):
+    if _PRIVATE & member.keys():
         return None
     try:
-        key: RSAKey | ECKey
         if member["kty"] == "EC":
-            key = ECKey.import_key({name: member[name] for name in ("kty", "crv", "x", "y")})
-        elif _is_sound(_integer(member["n"]), _integer(member["e"])):
-            key = RSAKey.import_key({name: member[name] for name in ("kty", "n", "e")})
-        else:
-            return None
+            return ec_class.import_key({name: member[name] for name in ("kty", "crv", "x", "y")})
+        if _is_sound(_integer(member["n"]), _integer(member["e"])):
+            return RSAKey.import_key({name: member[name] for name in ("kty", "n", "e")})
     except (JoseError, UnsupportedAlgorithm, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return VerificationKey(kid=member.get("kid"), algorithm=member.get("alg"), key=key)
+    return None
 
 
 def _may_verify(member: Mapping[str, Any]) -> bool:
@@ -214,7 +286,7 @@ def _may_verify(member: Mapping[str, Any]) -> bool:
         and member.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
-        and all(isinstance(member.get(name, ""), str) for name in ("kid", "alg"))
+        and all(isinstance(member.get(name, ""), str) for name in ("kid", "alg", "issuer"))
     )
 
 

@@ -6,6 +6,7 @@ claims must say is the business of whoever asked for the token.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -14,10 +15,10 @@ from joserfc import jws
 from joserfc.jws import JWSRegistry
 
 from fedbridge.errors import ConfigurationError, UpstreamError
-from fedbridge.model.connection import SIGNATURE_ALGORITHMS
+from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import Context
-from fedbridge.rp.jwks import VerificationKey
+from fedbridge.rp.jwks import JwksSource, VerificationKey
 from fedbridge.rp.strict_json import InvalidJson, decode_object
 
 MAX_TOKEN = 64 * 1024
@@ -32,22 +33,27 @@ class Accepted:
     """What JWTs of one kind must be. `kind` begins every reason for which one is refused.
 
     `types` are values of `typ` beyond `JWT` and none; whatever else ends in `+jwt` says that it is another kind of JWT
-    (RFC 8725 §3.11).
+    (RFC 8725 §3.11). `symmetric` algorithms are HMAC ones, all of them: a list never mixes both sorts.
     """
 
     kind: str
     algorithms: tuple[str, ...]
     encryption: Literal["none", "required", "optional"] = "none"
     types: frozenset[str] = frozenset()
+    symmetric: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedJwt:
-    """A JWT whose signature was verified, and nothing else. `compact` is the JWS, without the encryption around it."""
+    """A JWT whose signature was verified, and nothing else. `compact` is the JWS, without the encryption around it.
+
+    `key_issuer` is whose tokens the key signs, where the IdP publishes that with its keys.
+    """
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any] = field(repr=False)
     compact: str = field(repr=False)
+    key_issuer: str | None = None
 
 
 class KeySource(Protocol):
@@ -69,7 +75,17 @@ def verify_jwt(context: Context, token: str, accepted: Accepted, keys: KeySource
     header = read_header(compact, accepted)
     key = keys(kid=header.get("kid"), algorithm=header["alg"])
     payload = verify_signature(compact, header["alg"], key, kind=accepted.kind)
-    return VerifiedJwt(header=header, claims=_object(payload, accepted.kind), compact=compact)
+    claims = _object(payload, accepted.kind)
+    return VerifiedJwt(header=header, claims=claims, compact=compact, key_issuer=key.issuer)
+
+
+def keys_for(context: Context, jwks: JwksSource, accepted: Accepted) -> KeySource:
+    """Return the keys that these JWTs are verified with: the IdP's own, or the client secret and then no others."""
+    if not accepted.symmetric:
+        return jwks.of(context, accepted.kind)
+    from fedbridge.rp.symmetric import secret_key  # noqa: PLC0415  very few IdPs
+
+    return functools.partial(secret_key, context)
 
 
 def _decrypted(context: Context, token: str, accepted: Accepted) -> str:
@@ -91,9 +107,11 @@ def read_header(token: str, accepted: Accepted) -> dict[str, Any]:
     the payload means.
     """
     kind, algorithms = accepted.kind, accepted.algorithms
-    if not algorithms or not set(algorithms) <= set(SIGNATURE_ALGORITHMS):
+    known = HMAC_ALGORITHMS if accepted.symmetric else SIGNATURE_ALGORITHMS
+    if not algorithms or not set(algorithms) <= set(known):
         raise ConfigurationError(
-            f"{kind}: the algorithms must be asymmetric ones, by name", reason=f"{kind}_algorithms_unusable"
+            f"{kind}: the algorithms must be {'HMAC' if accepted.symmetric else 'asymmetric'} ones, by name",
+            reason=f"{kind}_algorithms_unusable",
         )
     segments = token.split(".")
     if len(segments) != 3 or len(token) > MAX_TOKEN or len(segments[0]) > MAX_HEADER:

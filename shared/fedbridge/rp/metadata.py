@@ -16,6 +16,7 @@ from fedbridge.rp.cache import StaleCache
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.errors import upstream_error
 from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.rp.tenants import metadata_issuer
 
 FRESH = 3600.0
 STALE = 24 * 3600.0
@@ -66,19 +67,24 @@ class MetadataSource:
     def _discover(
         self, connection: Connection, last_good: ProviderMetadata | None, deadline: Deadline
     ) -> ProviderMetadata:
-        request = OutboundRequest(
-            method="GET",
-            url=discovery_url(connection.issuer),
-            headers={"accept": "application/json"},
-            max_bytes=MAX_BYTES,
-        )
-        response = self._calls.get(connection, "discovery", request, deadline)
-        if response.status != 200:
-            raise upstream_error("metadata_unavailable", status=response.status)
-        metadata = parse_metadata(connection, response.body)
+        metadata = parse_metadata(connection, fetch_metadata(connection, self._calls, deadline))
         if last_good is not None:
             _refuse_moved_hosts(last_good, metadata)
         return metadata
+
+
+def fetch_metadata(connection: Connection, calls: Calls, deadline: Deadline) -> bytes:
+    """Return the discovery document as it was answered; raises UpstreamError `metadata_unavailable`, `upstream_…`."""
+    request = OutboundRequest(
+        method="GET",
+        url=discovery_url(connection.issuer),
+        headers={"accept": "application/json"},
+        max_bytes=MAX_BYTES,
+    )
+    response = calls.get(connection, "discovery", request, deadline)
+    if response.status != 200:
+        raise upstream_error("metadata_unavailable", status=response.status)
+    return response.body
 
 
 def discovery_url(issuer: str) -> str:
@@ -96,23 +102,27 @@ def from_endpoints(issuer: str, endpoints: Endpoints) -> ProviderMetadata:
 def parse_metadata(connection: Connection, body: bytes) -> ProviderMetadata:
     """Read a discovery document for this connection.
 
-    The issuer must equal the configured one byte for byte, and every endpoint lie on its host or one of
-    `endpoint_hosts`, over https (plain http only where the issuer itself is plain http, which configuration allows on
-    loopback alone). Raises UpstreamError: `metadata_malformed`, `metadata_issuer_mismatch`, `metadata_incomplete`,
+    The issuer must equal the configured one (for many tenants the template) byte for byte, and every endpoint lie on its
+    host or one of `endpoint_hosts`, over https (plain http only where the issuer itself is plain http, which configuration
+    allows on loopback alone). Raises UpstreamError: `metadata_malformed`, `metadata_issuer_mismatch`, `metadata_incomplete`,
     `metadata_host_refused`.
     """
     try:
         document = decode_object(body)
     except InvalidJson:
         raise UpstreamError("metadata_malformed") from None
-    if document.get("issuer") != connection.issuer:
+    if document.get("issuer") != metadata_issuer(connection.issuer, connection.tenants):
         raise UpstreamError("metadata_issuer_mismatch")
     return ProviderMetadata(
         issuer=connection.issuer,
         authorization_endpoint=_required_endpoint(connection, document, "authorization_endpoint"),
         token_endpoint=_required_endpoint(connection, document, "token_endpoint"),
-        jwks_uri=_required_endpoint(connection, document, "jwks_uri"),
-        userinfo_endpoint=_endpoint(connection, document, "userinfo_endpoint"),
+        jwks_uri=_jwks_uri(connection, document),
+        userinfo_endpoint=own_endpoint(connection, document, "userinfo_endpoint"),
+        # Only connections that register are refused for where it lies: nobody's sign-in goes there.
+        registration_endpoint=own_endpoint(connection, document, "registration_endpoint")
+        if connection.registration is not None
+        else None,
         token_endpoint_auth_methods_supported=_strings(
             document, "token_endpoint_auth_methods_supported", default=("client_secret_basic",)
         ),
@@ -133,18 +143,25 @@ def _aliases(connection: Connection, document: dict[str, Any]) -> dict[str, str]
         return {}
     if not isinstance(aliases, dict):
         raise UpstreamError("metadata_malformed", message="mtls_endpoint_aliases is not an object")
-    found = {name: _endpoint(connection, aliases, name) for name in ALIASED}
+    found = {name: own_endpoint(connection, aliases, name) for name in ALIASED}
     return {name: url for name, url in found.items() if url is not None}
 
 
+def _jwks_uri(connection: Connection, document: dict[str, Any]) -> str | None:
+    """Return where the IdP's keys are; one that signs with the client secret may have none."""
+    find = own_endpoint if connection.id_token.symmetric else _required_endpoint
+    return find(connection, document, "jwks_uri")
+
+
 def _required_endpoint(connection: Connection, document: dict[str, Any], name: str) -> str:
-    url = _endpoint(connection, document, name)
+    url = own_endpoint(connection, document, name)
     if url is None:
         raise UpstreamError("metadata_incomplete", message=f"{name} is missing")
     return url
 
 
-def _endpoint(connection: Connection, document: dict[str, Any], name: str) -> str | None:
+def own_endpoint(connection: Connection, document: dict[str, Any], name: str) -> str | None:
+    """Return the URL in this member if it lies where the connection allows, None without one; raises UpstreamError."""
     url = document.get(name)
     if url is None:
         return None
