@@ -33,13 +33,14 @@ def build_authorization_request(
     state: str,
     callback_url: str,
     parameters: Mapping[str, str],
+    now: float,
     dpop_jkt: str | None = None,
 ) -> UpstreamRedirect:
     """Return the URL, and what `finish` needs: `nonce`, `code_verifier` (with PKCE), and the assurance asked for.
 
     What the connection fixes goes before what Cognito sends in `parameters`; only `acr_values` and `max_age` may be
-    narrowed by it. Raises OAuthError invalid_request, ConfigurationError, and UpstreamError where the endpoint's own
-    query holds a parameter of ours.
+    narrowed by it. `now` is in seconds since the epoch. Raises OAuthError invalid_request, ConfigurationError, and
+    UpstreamError where the endpoint's own query holds a parameter of ours.
     """
     nonce = random_value()
     remembered = {"nonce": nonce}
@@ -60,7 +61,7 @@ def build_authorization_request(
         request["code_challenge"] = code_challenge(remembered["code_verifier"])
         request["code_challenge_method"] = "S256"
     request |= _extra_parameters(connection, parameters)
-    remembered |= _assurance(connection, request)
+    remembered |= _assurance(connection, request, parameters, now)
     url = _with_query(metadata.authorization_endpoint, request)
     return UpstreamRedirect(url=url, remembered=remembered)
 
@@ -86,12 +87,14 @@ def _extra_parameters(connection: Connection, parameters: Mapping[str, str]) -> 
     for name, value in passed.items():
         if _CONTROL.search(value):
             raise OAuthError("invalid_request", f"{name} is malformed", reason="parameter_malformed")
-    return passed | fixed | narrow(fixed, passed)
+    return passed | fixed | narrow(connection.assurance, fixed, passed)
 
 
-def _assurance(connection: Connection, request: Mapping[str, str]) -> dict[str, str]:
+def _assurance(
+    connection: Connection, request: Mapping[str, str], asked: Mapping[str, str], now: float
+) -> dict[str, str]:
     try:
-        return requested_assurance(request)
+        return requested_assurance(connection.assurance, request, asked=asked, now=now)
     except UncheckableParameter as failure:
         name = str(failure)
     if name in connection.authorization.parameters:

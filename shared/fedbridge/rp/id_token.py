@@ -51,7 +51,9 @@ def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Ex
     _check_nonce(claims, expected.remembered["nonce"])
     _check_subject(claims)
     _check_hashes(verified.header["alg"], claims, expected)
-    check_assurance(expected.remembered, claims, now=now, clock_skew=policy.clock_skew)
+    check_assurance(
+        context.connection.assurance, expected.remembered, claims, now=now, clock_skew=policy.clock_skew
+    )
     if context.connection.tokens == "relay":
         _check_relayable(verified.header)
     return verified

@@ -14,6 +14,7 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Parameters
 from fedbridge.model.identity import Identity
 from fedbridge.ports import Clock, HttpClient, Keys, Secrets, Telemetry, UpstreamRedirect
+from fedbridge.rp.assurance import with_acr_of_app
 from fedbridge.rp.authorization_request import build_authorization_request
 from fedbridge.rp.authorization_response import validate_authorization_response
 from fedbridge.rp.calls import Calls
@@ -75,6 +76,7 @@ class OidcUpstream:
             state=state,
             callback_url=callback_url,
             parameters=parameters,
+            now=self._clock(),
             dpop_jkt=prover.key.kid if prover is not None and bound == "dpop_jkt" else None,
         )
         if prover is None:
@@ -107,7 +109,7 @@ class OidcUpstream:
         userinfo = fetch_userinfo(context, access_token=tokens.access_token, subject=subject)
         identity, dropped = to_identity(
             connection,
-            upstream_issuer=connection.issuer,
+            upstream_issuer=id_token.claims["iss"],
             upstream_subject=subject,
             id_token=id_token.claims,
             userinfo=userinfo,
@@ -120,7 +122,7 @@ class OidcUpstream:
                 correlation_id=deadline.correlation_id,
                 claims=",".join(dropped),
             )
-        return identity
+        return with_acr_of_app(connection.assurance, remembered, identity)
 
     def _context(self, connection: Connection, deadline: Deadline, *, dpop: Prover | None) -> Context:
         return Context(

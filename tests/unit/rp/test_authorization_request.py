@@ -9,7 +9,7 @@ from fedbridge.errors import ConfigurationError, OAuthError, UpstreamError
 from fedbridge.model.connection import AuthorizationRequestProfile
 from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.rp.authorization_request import OWN, build_authorization_request, code_challenge
-from tests.unit.rp.idp import CALLBACK, ISSUER, STATE, connection
+from tests.unit.rp.idp import CALLBACK, ISSUER, NOW, STATE, connection
 
 RANDOM = re.compile(r"[A-Za-z0-9]{43}")
 BASE = {
@@ -36,6 +36,7 @@ def build(endpoint=f"{ISSUER}/authorize", parameters=None, **profile):
         state=STATE,
         callback_url=CALLBACK,
         parameters=parameters or {},
+        now=NOW,
     )
     pairs = parse_qsl(urlsplit(redirect.url).query, keep_blank_values=True, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
@@ -140,7 +141,7 @@ def build_fixed(fixed, parameters=None, **profile):
         jwks_uri=f"{ISSUER}/k",
     )
     redirect = build_authorization_request(
-        at, metadata, state=STATE, callback_url=CALLBACK, parameters=parameters or {}
+        at, metadata, state=STATE, callback_url=CALLBACK, parameters=parameters or {}, now=NOW
     )
     return redirect, dict(parse_qsl(urlsplit(redirect.url).query))
 
