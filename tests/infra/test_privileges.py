@@ -36,6 +36,9 @@ GRANTS = {
         "Allow dynamodb:UpdateItem on Transactions.Arn",
         f"Allow kms:Sign on {KEYS} if {ENVIRONMENT}; {USE} = client-assertion",
         f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = client-assertion",
+        f"Allow kms:Decrypt on {KEYS} if {ENVIRONMENT}; {USE} = token-decryption",
+        f"Allow kms:DeriveSharedSecret on {KEYS} if {ENVIRONMENT}; {USE} = token-decryption",
+        f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = token-decryption",
         f"Allow secretsmanager:GetSecretValue on {SECRETS}/*",
         f"Allow ssm:GetParameter on {PARAMETERS}/*",
         f"Deny secretsmanager:GetSecretValue on {SECRETS}/id-token/*",
@@ -97,7 +100,7 @@ def test_every_function_has_a_role_of_its_own(template):
 def test_nothing_of_another_environment_is_reached():
     (policy,) = Template({"Environment": "staging"}).properties("FrontChannelRole")["Policies"]
     by_name_or_tag = [grant for grant in grants(policy["PolicyDocument"]["Statement"]) if "/*" in grant]
-    assert len(by_name_or_tag) == 7
+    assert len(by_name_or_tag) == 10
     for grant in by_name_or_tag:
         assert "fedbridge/staging/" in grant or "fedbridge:environment = staging" in grant
 

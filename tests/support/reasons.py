@@ -38,6 +38,8 @@ SPELT: dict[str, frozenset[str]] = {
         for reason in (
             "encrypted", "not_encrypted", "algorithms_unusable", "malformed", "algorithm_refused", "header_refused",
             "type_refused", "kid_malformed", "signature_invalid", "key_unknown", "kid_ambiguous",
+            "encryption_malformed", "encryption_algorithm_refused", "encryption_header_refused",
+            "encryption_claims_differ", "decryption_key_unknown", "decryption_failed", "not_signed",
         )
         for kind in ("kind", "accepted.kind")
         for written in (f"f'{{{{{{}}}}}}_{reason}'",)
