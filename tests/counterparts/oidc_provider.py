@@ -239,6 +239,7 @@ class OidcProvider:
             "admin_token": admin_token,
             "clients": [client.as_json() for client in self.clients],
             "users": [user.as_json() for user in self.users],
+            "assertion": as_json(AssertionRules()),
             **{name: as_json(getattr(self, name)) for name in passed_on.split()},
         }
 

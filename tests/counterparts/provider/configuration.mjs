@@ -26,6 +26,11 @@ export function merge(base, over) {
   return merged;
 }
 
+/** Which assertions are taken from a client; from one that registered itself, those of `config.assertion`. */
+export function assertionRules(config, clientId) {
+  return config.clients.find(({ metadata }) => metadata.client_id === clientId)?.assertion ?? config.assertion;
+}
+
 function account(config, subject) {
   const user = config.users.find(({ sub }) => sub === subject);
   return user && { accountId: subject, claims: async () => ({ ...user.claims, sub: subject }) };
@@ -102,8 +107,7 @@ export function configuration(config) {
     ...settings,
     features: withFunctions(settings.features),
     async assertJwtClientAuthClaimsAndHeader(ctx, claims, header, client) {
-      const { assertion } = config.clients.find(({ metadata }) => metadata.client_id === client.clientId);
-      assertStrictly(assertion, claims, header);
+      assertStrictly(assertionRules(config, client.clientId), claims, header);
     },
     // The library refuses to fetch a client's jwks_uri from loopback, where ours is.
     fetch: (url, { dispatcher, ...options }) => fetch(url, options),

@@ -10,7 +10,7 @@ import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.j
 // must encode them right. This one expression guards client metadata and Basic credentials alike.
 import { noVSCHAR } from 'oidc-provider/lib/consts/client_attributes.js';
 
-import { configuration } from './configuration.mjs';
+import { assertionRules, configuration } from './configuration.mjs';
 import { applyFaults } from './faults.mjs';
 import { decodeRawBasic, useOneSecretMethodOnly } from './strictness.mjs';
 
@@ -98,7 +98,7 @@ export class OpenIdProvider {
           token_endpoint: this.urlFor('token'),
           called_endpoint: this.urlFor(this.route),
         };
-        const { audience } = provider.client(this.client.clientId).assertion;
+        const { audience } = assertionRules(provider.config, this.client.clientId);
         return new Set(audience.map((name) => called[name] ?? name));
       },
     });
