@@ -1,21 +1,29 @@
-"""An AWS KMS client in this process, as its API reference describes GetPublicKey and Sign; made for speed and faults.
+"""An AWS KMS client in this process, as its API reference describes it; made for speed and faults.
 
-tests/conformance/test_signer.py holds it, and ministack, to one suite.
+tests/conformance/test_signer.py and test_decrypter.py hold it, and ministack where it can, to one suite. `wire` puts it
+behind the SDK's own client, so that calls and answers are what botocore's model of the service says.
 """
 
 # ruff: noqa: N803, N806 - the parameters have AWS's names
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from fedbridge.keys.algorithms import PrivateKey
 
@@ -25,6 +33,10 @@ _HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512(
 _RSA_ALGORITHMS = [
     f"{scheme}_SHA_{size}" for scheme in ("RSASSA_PSS", "RSASSA_PKCS1_V1_5") for size in ("256", "384", "512")
 ]
+_OAEP: dict[str, hashes.HashAlgorithm] = {
+    "RSAES_OAEP_SHA_1": hashes.SHA1(),
+    "RSAES_OAEP_SHA_256": hashes.SHA256(),
+}
 _EC_ALGORITHMS = {"secp256r1": "ECDSA_SHA_256", "secp384r1": "ECDSA_SHA_384", "secp521r1": "ECDSA_SHA_512"}
 
 
@@ -54,7 +66,7 @@ class KmsKey:
 class FakeKms:
     """Keeps keys by ARN, counts calls, and raises what `faults` holds, one a call, before it answers again.
 
-    `forged` replaces the next signatures.
+    `forged` replaces the next signatures and shared secrets.
     """
 
     def __init__(self) -> None:
@@ -82,16 +94,16 @@ class FakeKms:
         answer: dict[str, Any] = {"KeyId": KeyId, "PublicKey": der, "KeyUsage": key.usage}
         if key.usage == "SIGN_VERIFY":
             answer["SigningAlgorithms"] = key.signing_algorithms()
+        elif key.usage == "ENCRYPT_DECRYPT":
+            answer["EncryptionAlgorithms"] = list(_OAEP)
+        else:
+            answer["KeyAgreementAlgorithms"] = ["ECDH"]
         return answer
 
     def sign(
         self, *, KeyId: str, Message: bytes, SigningAlgorithm: str, MessageType: str = "RAW"
     ) -> dict[str, Any]:
-        key = self._key("Sign", KeyId)
-        if key.state == "Disabled":
-            raise client_error("DisabledException", "Sign")
-        if key.state == "PendingDeletion":
-            raise client_error("KMSInvalidStateException", "Sign")
+        key = self._usable_key("Sign", KeyId, "SIGN_VERIFY")
         if SigningAlgorithm not in key.signing_algorithms():
             raise client_error("InvalidKeyUsageException", "Sign")
         algorithm = _HASHES[SigningAlgorithm[-3:]]
@@ -105,6 +117,42 @@ class FakeKms:
             raise client_error("ValidationException", "Sign")
         signature = self.forged or _sign(key.private, Message, SigningAlgorithm, algorithm)
         return {"KeyId": KeyId, "Signature": signature, "SigningAlgorithm": SigningAlgorithm}
+
+    def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionAlgorithm: str) -> dict[str, Any]:
+        key = self._usable_key("Decrypt", KeyId, "ENCRYPT_DECRYPT")
+        digest = _OAEP[EncryptionAlgorithm]
+        assert isinstance(key.private, rsa.RSAPrivateKey)
+        try:
+            plaintext = key.private.decrypt(
+                CiphertextBlob, padding.OAEP(padding.MGF1(digest), digest, label=None)
+            )
+        except ValueError:
+            raise client_error("InvalidCiphertextException", "Decrypt") from None
+        return {"KeyId": KeyId, "Plaintext": plaintext, "EncryptionAlgorithm": EncryptionAlgorithm}
+
+    def derive_shared_secret(
+        self, *, KeyId: str, KeyAgreementAlgorithm: str, PublicKey: bytes
+    ) -> dict[str, Any]:
+        key = self._usable_key("DeriveSharedSecret", KeyId, "KEY_AGREEMENT")
+        assert isinstance(key.private, ec.EllipticCurvePrivateKey)
+        assert KeyAgreementAlgorithm == "ECDH"
+        peer = load_der_public_key(PublicKey)
+        if not isinstance(peer, ec.EllipticCurvePublicKey) or peer.curve.name != key.private.curve.name:
+            raise client_error("ValidationException", "DeriveSharedSecret")
+        secret = self.forged or key.private.exchange(ec.ECDH(), peer)
+        return {
+            "KeyId": KeyId, "SharedSecret": secret, "KeyAgreementAlgorithm": "ECDH", "KeyOrigin": "AWS_KMS",
+        }  # fmt: skip
+
+    def _usable_key(self, operation: str, arn: str, usage: str) -> KmsKey:
+        key = self._key(operation, arn)
+        if key.state == "Disabled":
+            raise client_error("DisabledException", operation)
+        if key.state == "PendingDeletion":
+            raise client_error("KMSInvalidStateException", operation)
+        if key.usage != usage:
+            raise client_error("InvalidKeyUsageException", operation)
+        return key
 
     def _key(self, operation: str, arn: str) -> KmsKey:
         self.calls[operation] += 1
@@ -123,3 +171,56 @@ def _sign(key: PrivateKey, digest: bytes, name: str, algorithm: hashes.HashAlgor
         pss = padding.PSS(mgf=padding.MGF1(algorithm), salt_length=algorithm.digest_size)
         return key.sign(digest, pss, prehashed)
     return key.sign(digest, padding.PKCS1v15(), prehashed)
+
+
+def wire(kms: FakeKms, client: Any) -> Any:
+    """Let the SDK's own client talk to the fake: its requests, and the answers, must fit botocore's model of KMS."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        target = request.headers["X-Amz-Target"].decode()  # TrentService.Decrypt, for one
+        operation = client.meta.service_model.operation_model(target.rpartition(".")[2])
+        try:
+            status, document = 200, _answer(kms, operation, json.loads(request.body))
+        except ClientError as error:
+            status, document = 400, {"__type": error.response["Error"]["Code"], "message": "…"}
+        return AWSResponse(request.url, status, HTTPHeaders(), _Body(json.dumps(document).encode()))
+
+    client.meta.events.register("before-send.kms", answer)
+    return client
+
+
+def _answer(kms: FakeKms, operation: Any, sent: dict[str, Any]) -> dict[str, Any]:
+    members = operation.input_shape.members
+    arguments = {
+        name: base64.b64decode(value) if members[name].type_name == "blob" else value
+        for name, value in sent.items()
+    }
+    _check(arguments, operation.input_shape)
+    answered = getattr(kms, _METHODS[operation.name])(**arguments)
+    _check(answered, operation.output_shape)
+    return {
+        name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for name, value in answered.items()
+    }
+
+
+_METHODS = {
+    "GetPublicKey": "get_public_key",
+    "Sign": "sign",
+    "Decrypt": "decrypt",
+    "DeriveSharedSecret": "derive_shared_secret",
+}
+
+
+def _check(members: dict[str, Any], shape: Any) -> None:
+    """Hold members to the model: no unknown one, types and lengths, and the enumerations, which botocore leaves alone."""
+    report = ParamValidator().validate(members, shape)
+    assert not report.has_errors(), report.generate_report()
+    for name, value in members.items():
+        allowed = getattr(shape.members[name], "enum", [])
+        assert not allowed or value in allowed, (name, value)
+
+
+class _Body(io.BytesIO):
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()

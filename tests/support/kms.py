@@ -1,4 +1,4 @@
-"""KMS on ministack, for the tests of signatures: a real client of ours against an emulator that nobody here wrote."""
+"""KMS on ministack, for the tests of signatures and decryption: a real client of ours against an emulator that nobody here wrote."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +17,11 @@ def running_ministack() -> Iterator[MiniStack]:
         yield account
 
 
-def create_key(account: MiniStack, spec: str) -> str:
-    """Create an asymmetric signing key and return its ARN.
+def create_key(account: MiniStack, spec: str, usage: str = "SIGN_VERIFY") -> str:
+    """Create an asymmetric key, for signing unless `usage` says otherwise, and return its ARN.
 
     By the account's own client, which waits: a large RSA key takes longer than the two seconds that ours allows.
     """
     kms = account.client("kms")
-    arn: str = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    arn: str = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["Arn"]
     return arn
