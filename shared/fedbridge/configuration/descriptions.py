@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedbridge.configuration.authentication_rules import LIFETIME
+from fedbridge.configuration.binding_rules import PROOF_LIFETIME
 from fedbridge.configuration.rules import MAX_CLOCK_SKEW
 from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.model.policies import CONTENT_ENCRYPTION_ALGORITHMS, KEY_ENCRYPTION_ALGORITHMS
@@ -114,6 +115,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "JWS algorithms of signed userinfo; those of ID tokens if left out.",
         {"items": {"enum": list(SIGNATURE_ALGORITHMS)}},
     ),
+    "UserinfoPolicy.require_iss_and_aud": ("Signed userinfo must hold iss and aud; off for IdPs that leave them out.", {}),
     "UserinfoPolicy.nested": ("Claims that are signed JWTs of their own, by name.", {}),
     "RequestObject.key": ("Reference to the key that signs; that of client assertions if left out.", {}),
     "RequestObject.algorithm": ("JWS algorithm; by the key's type if left out.", {"examples": list(SIGNATURE_ALGORITHMS)}),
@@ -136,9 +138,10 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "AuthorizationResponsePolicy.encryption": ("Whether the response comes encrypted.", {}),
     "DPoP.algorithm": ("JWS algorithm of the proofs.", {}),
     "DPoP.at_authorization": ("How the code is bound: a proof at PAR, the parameter dpop_jkt, or not.", {}),
-    "DPoP.lifetime": ("Seconds until exp of a proof, for an IdP that demands exp.", {"minimum": 1, "maximum": 300}),
+    "DPoP.lifetime": ("Seconds until exp of a proof, for an IdP that demands exp.", {"minimum": PROOF_LIFETIME.start, "maximum": PROOF_LIFETIME.stop - 1}),
     "MutualTls.certificate": ("Reference to the certificate chain, PEM.", {}),
     "MutualTls.key": ("Reference to the certificate's private key, PEM; never in KMS.", {}),
+    "MutualTls.next_certificate": ("Reference to the self-signed certificate that comes next: published, not used.", {}),
     "TokenDecryption.keys": ("References to the keys that the IdP may encrypt to: published.", _SOME),
     "TokenDecryption.retired_keys": ("References to former keys: they decrypt and are not published.", {}),
     "TokenDecryption.algorithms": (

@@ -112,6 +112,23 @@ class AuthorizationRequestProfile:
     par: Literal["auto", "required", "off"] = "auto"
     request_object: RequestObject | None = None
 
+    @property
+    def travelling(self) -> tuple[str, ...]:
+        """What Cognito may add: the names in `pass_through`, as far as they may leave at all."""
+        if self.allowed_parameters is None:
+            return self.pass_through
+        return tuple(name for name in self.pass_through if name in self.allowed_parameters)
+
+    @property
+    def response_method(self) -> Literal["GET", "POST"]:
+        """The HTTP method by which the browser brings the response."""
+        return "POST" if self.response_mode in {"form_post", "form_post.jwt"} else "GET"
+
+    @property
+    def signed_response(self) -> bool:
+        """Whether the response is a JWT (JARM); `jwt` is `query.jwt` for the code flow (JARM §2.3.4)."""
+        return self.response_mode in {"jwt", "query.jwt", "form_post.jwt"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdTokenPolicy:
@@ -134,12 +151,14 @@ class UserinfoPolicy:
     """Whether and how the UserInfo endpoint is called, and what it answers (OpenID Connect Core §5.3).
 
     `format` is plain JSON, a signed JWT (`jws`), a JWE around one (`jwe`), or either of the latter. No `algorithms` means
-    those of ID tokens. `nested` are claims that are signed JWTs of their own.
+    those of ID tokens. Signed userinfo names its issuer and us unless `require_iss_and_aud` is off; what it names must be
+    right in any case. `nested` are claims that are signed JWTs of their own.
     """
 
     method: Literal["GET", "POST", "none"] = "GET"
     format: Literal["json", "jws", "jwe", "jws_or_jwe"] = "json"
     algorithms: tuple[str, ...] = ()
+    require_iss_and_aud: bool = True
     nested: dict[str, NestedToken] = field(default_factory=dict)
 
 

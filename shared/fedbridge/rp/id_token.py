@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import math
@@ -11,11 +12,12 @@ from typing import Any
 
 from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url
-from fedbridge.model.connection import Connection
+from fedbridge.model.connection import Connection, IdTokenPolicy
 from fedbridge.rp.assurance import check_assurance
 from fedbridge.rp.context import Context
 from fedbridge.rp.jwks import JwksSource
-from fedbridge.rp.jwt import Accepted, VerifiedJwt, verify_jwt
+from fedbridge.rp.jwt import Accepted, VerifiedJwt, keys_for, verify_jwt
+from fedbridge.rp.tenants import token_issuer
 
 MAX_SUBJECT = 255
 MAX_LIFETIME = 24 * 3600
@@ -43,14 +45,22 @@ def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Ex
     ConfigurationError for a connection without a usable list of algorithms.
     """
     policy = context.connection.id_token
-    accepted = Accepted(kind="id_token", algorithms=policy.algorithms, encryption=policy.encryption)
-    verified = verify_jwt(context, token, accepted, jwks.of(context, "id_token"))
+    accepted = Accepted(
+        kind="id_token",
+        algorithms=policy.algorithms,
+        encryption=policy.encryption,
+        symmetric=policy.symmetric,
+    )
+    verified = verify_jwt(context, token, accepted, keys_for(context, jwks, accepted))
     claims, now = verified.claims, context.clock()
-    _check_issuer_and_audience(context.connection, claims)
+    issuer = token_issuer(context.connection, claims, key_issuer=verified.key_issuer)
+    if claims.get("iss") != issuer:
+        raise UpstreamError("id_token_issuer_mismatch")
+    _check_audience(context.connection, claims)
     _check_times(claims, now, policy.clock_skew)
     _check_nonce(claims, expected.remembered["nonce"])
     _check_subject(claims)
-    _check_hashes(verified.header["alg"], claims, expected)
+    _check_hashes(policy, verified.header["alg"], claims, expected)
     check_assurance(
         context.connection.assurance, expected.remembered, claims, now=now, clock_skew=policy.clock_skew
     )
@@ -59,9 +69,7 @@ def verify_id_token(context: Context, jwks: JwksSource, token: str, expected: Ex
     return verified
 
 
-def _check_issuer_and_audience(connection: Connection, claims: Mapping[str, Any]) -> None:
-    if claims.get("iss") != connection.issuer:
-        raise UpstreamError("id_token_issuer_mismatch")
+def _check_audience(connection: Connection, claims: Mapping[str, Any]) -> None:
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if not all(isinstance(item, str) for item in audiences) or connection.client_id not in audiences:
@@ -109,21 +117,27 @@ def _check_subject(claims: Mapping[str, Any]) -> None:
         raise UpstreamError("id_token_subject_malformed")
 
 
-def _check_hashes(algorithm: str, claims: Mapping[str, Any], expected: Expected) -> None:
-    """Check `at_hash`, `c_hash` (Core §3.1.3.6, §3.3.2.11) and `s_hash` (FAPI) where they are; the code flow demands none."""
-    for name, value in (
-        ("at_hash", expected.access_token),
-        ("c_hash", expected.code),
-        ("s_hash", expected.state or ""),
+def _check_hashes(
+    policy: IdTokenPolicy, algorithm: str, claims: Mapping[str, Any], expected: Expected
+) -> None:
+    """Check `at_hash`, `c_hash` (Core §3.1.3.6, §3.3.2.11) and `s_hash` (FAPI) where they are; the code flow demands none.
+
+    TARA writes `at_hash`, and it alone, in plain Base64 with its padding (RFC 4648 §4).
+    """
+    for name, value, plain in (
+        ("at_hash", expected.access_token, policy.at_hash_encoding == "base64"),
+        ("c_hash", expected.code, False),
+        ("s_hash", expected.state or "", False),
     ):
-        if name in claims and claims[name] != left_half_hash(algorithm, value):
+        if name in claims and claims[name] != left_half_hash(algorithm, value, plain=plain):
             raise UpstreamError(f"id_token_{name}_mismatch")
 
 
-def left_half_hash(algorithm: str, value: str) -> str:
-    """Return base64url of the left half of the hash that belongs to the JWS algorithm (Core §3.1.3.6)."""
+def left_half_hash(algorithm: str, value: str, *, plain: bool = False) -> str:
+    """Return the left half of the hash that belongs to the JWS algorithm (Core §3.1.3.6), in base64url or `plain` Base64."""
     digest = hashlib.new(f"sha{algorithm[2:]}", value.encode("utf-8")).digest()
-    return b64url(digest[: len(digest) // 2])
+    half = digest[: len(digest) // 2]
+    return base64.b64encode(half).decode("ascii") if plain else b64url(half)
 
 
 def _check_relayable(header: Mapping[str, Any]) -> None:

@@ -106,7 +106,9 @@ class OidcUpstream:
         )
         id_token = verify_id_token(context, self._jwks, tokens.id_token, expected)
         subject = id_token.claims["sub"]
-        userinfo = fetch_userinfo(context, access_token=tokens.access_token, subject=subject)
+        userinfo = fetch_userinfo(
+            context, self._jwks, access_token=tokens.access_token, id_token=id_token.claims
+        )
         identity, dropped = to_identity(
             connection,
             upstream_issuer=id_token.claims["iss"],

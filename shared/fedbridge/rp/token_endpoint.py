@@ -24,6 +24,9 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 _REASONS = {
     "invalid_client": "client_authentication_refused",
     "invalid_grant": "authorization_code_refused",
+    # GitHub's own words for these two.
+    "incorrect_client_credentials": "client_authentication_refused",
+    "bad_verification_code": "authorization_code_refused",
     "invalid_dpop_proof": "dpop_proof_refused",
 }
 
@@ -39,24 +42,36 @@ class TokenResponse:
 def exchange_code(
     context: Context, *, code: str, callback_url: str, code_verifier: str | None
 ) -> TokenResponse:
-    """Redeem the authorization code (RFC 6749 §4.1.3). Sent once: a code is spent by the first try.
+    """Redeem the authorization code for an access token and an ID token.
 
-    Raises what `post_form` raises, and UpstreamError: `token_type_unsupported`, `token_type_not_bound`,
-    `access_token_missing`, `id_token_missing`.
+    Raises what `redeem_code` raises, and UpstreamError `id_token_missing`.
+    """
+    answer, access_token = redeem_code(
+        context, code=code, callback_url=callback_url, code_verifier=code_verifier
+    )
+    id_token = answer.get("id_token")
+    if not isinstance(id_token, str) or not id_token:
+        raise UpstreamError("id_token_missing")
+    return TokenResponse(access_token=access_token, id_token=id_token)
+
+
+def redeem_code(
+    context: Context, *, code: str, callback_url: str, code_verifier: str | None
+) -> tuple[dict[str, Any], str]:
+    """Redeem the authorization code (RFC 6749 §4.1.3); return the answer, and its access token.
+
+    Sent once: a code is spent by the first try. Raises what `post_form` raises, and UpstreamError:
+    `token_type_unsupported`, `token_type_not_bound`, `access_token_missing`.
     """
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback_url}
     if code_verifier is not None:
         form["code_verifier"] = code_verifier
     answer = post_form(context, "token", context.metadata.token_endpoint, form)
-    token_type, access_token, id_token = (
-        answer.get(name) for name in ("token_type", "access_token", "id_token")
-    )
-    _check_token_type(context, token_type)
+    _check_token_type(context, answer.get("token_type"))
+    access_token = answer.get("access_token")
     if not isinstance(access_token, str) or not _TOKEN.fullmatch(access_token):
         raise UpstreamError("access_token_missing")
-    if not isinstance(id_token, str) or not id_token:
-        raise UpstreamError("id_token_missing")
-    return TokenResponse(access_token=access_token, id_token=id_token)
+    return answer, access_token
 
 
 def post_form(
@@ -76,7 +91,7 @@ def post_form(
     """
     called = context.called(f"{endpoint}_endpoint", url)
     response, secret = _post(context, endpoint, called, form)
-    if error_code(response) == "invalid_client" and _secret_was_rotated(context, secret):
+    if _refuses_client(error_code(response)) and _secret_was_rotated(context, secret):
         response, _ = _post(context, endpoint, called, form)
     code = error_code(response)
     if response.status not in success or code is not None:
@@ -130,6 +145,10 @@ def _check_token_type(context: Context, token_type: object) -> None:
         raise UpstreamError("token_type_unsupported")
     if token_type.lower() != expected:
         raise UpstreamError("token_type_not_bound")
+
+
+def _refuses_client(code: str | None) -> bool:
+    return _REASONS.get(code or "") == "client_authentication_refused"
 
 
 def _secret_was_rotated(context: Context, used: str | None) -> bool:
