@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.http import Parameters
     from fedbridge.model.identity import Identity
+    from fedbridge.model.policies import MutualTls
     from fedbridge.model.transaction import Authorize, Claim, Fail, Redeem, Transaction
 
 Clock = Callable[[], float]
@@ -124,6 +125,9 @@ class Keys(Protocol):
     def decrypter(self, reference: str, deadline: Deadline) -> Decrypter:
         """Return the decrypter; raises as `signer` does."""
 
+    def client_certificate(self, policy: MutualTls, deadline: Deadline) -> ClientCertificate:
+        """Return the certificate and its key, which belong together; raises as `signer` does."""
+
 
 class Secrets(Protocol):
     """Secret values and public material (client secrets, certificates) by reference."""
@@ -134,10 +138,14 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCertificate:
-    """What the bridge shows in a TLS handshake: a PEM chain, its own certificate first, and the private key in PEM."""
+    """What the bridge shows in a TLS handshake: a PEM chain, its own certificate first, and the private key in PEM.
+
+    `connection` is the name of the one that it belongs to: no other's request goes over a TLS connection made with it.
+    """
 
     chain: str
     private_key: str = field(repr=False)
+    connection: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,13 +64,20 @@ def back_channel(environ: Mapping[str, str]) -> BackChannel:
 def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:
     """Return the connection as it is published: with its public keys, and the version that follows from all of it.
 
-    Raises ConfigurationError, KeyUnavailable: a key that cannot sign is found here and not in somebody's sign-in.
+    Raises ConfigurationError, KeyUnavailable: a key that cannot sign, or a certificate that is not its key's, is
+    found here and not in somebody's sign-in.
     """
     from fedbridge.configuration.document import version_of  # noqa: PLC0415
     from fedbridge.keys.client import client_jwks  # noqa: PLC0415
 
     deadline = Deadline.after(KEY_BUDGET)
     jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
+    if connection.mutual_tls is not None:
+        from fedbridge.keys.client_certificate import certificate_jwks  # noqa: PLC0415
+
+        certificates = certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
+        if connection.client_authentication.method == "self_signed_tls_client_auth":
+            jwks += certificates
     complete = replace(connection, client_jwks=jwks)
     return replace(complete, version=version_of(complete))
 

@@ -21,6 +21,9 @@ LIFETIME = range(5, 301)
 
 AUDIENCES = ("issuer", "token_endpoint", "endpoint")
 
+TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+"""The methods whose credential is the connection's `mutual_tls` (RFC 8705 §2)."""
+
 _ASSERTION = {"algorithm", "audience", "lifetime", "typ", "not_before"}
 _KEY = {"key", "next_key", "retired_keys", "kid", "certificate", "x5t", "x5t_s256", "x5c"}
 _FIELDS = {
@@ -28,6 +31,7 @@ _FIELDS = {
     "client_secret_jwt": _ASSERTION | {"secret"},
     "client_secret_basic": {"secret", "basic_encoding"},
     "client_secret_post": {"secret"},
+    **{method: set() for method in TLS_METHODS},
 }
 _ON_THUMBPRINT = ("x5t", "x5t_s256", "x5c")
 
@@ -39,7 +43,7 @@ def authentication_problems(connection: Connection, allowed: Allowed) -> Iterato
     """Yield what is wrong with a connection's client authentication, paths below `client_authentication`."""
     authentication = connection.client_authentication
     for path, message in (
-        *_credentials(authentication),
+        *_credentials(authentication, certified=connection.mutual_tls is not None),
         *_algorithm(authentication),
         *_assertion(authentication, allowed),
         *_references(authentication, local=allowed.local),
@@ -59,10 +63,10 @@ def key_references(authentication: ClientAuthentication) -> Iterator[tuple[str, 
         yield f"retired_keys[{i}]", reference
 
 
-def _credentials(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+def _credentials(authentication: ClientAuthentication, *, certified: bool) -> Iterator[tuple[str, str]]:
     method = authentication.method
     if method == "auto":
-        if not authentication.key and not authentication.secret:
+        if not authentication.key and not authentication.secret and not certified:
             yield "key", "is missing: auto needs key, secret or both"
             return
         usable = (_FIELDS["private_key_jwt"] if authentication.key else set()) | (
@@ -73,7 +77,7 @@ def _credentials(authentication: ClientAuthentication) -> Iterator[tuple[str, st
     else:
         usable = _FIELDS[method]
         credential = "key" if method == "private_key_jwt" else "secret"
-        if not getattr(authentication, credential):
+        if method not in TLS_METHODS and not getattr(authentication, credential):
             yield credential, f"is missing: {method} needs it"
         refusal = f"does not apply to {method}"
     for field in fields(authentication):
@@ -83,10 +87,8 @@ def _credentials(authentication: ClientAuthentication) -> Iterator[tuple[str, st
 
 
 def _algorithm(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
-    if authentication.algorithm is None or authentication.method in {
-        "client_secret_basic",
-        "client_secret_post",
-    }:
+    unsigned = {"client_secret_basic", "client_secret_post", *TLS_METHODS}
+    if authentication.algorithm is None or authentication.method in unsigned:
         return
     by_key = authentication.method in {"auto", "private_key_jwt"} and authentication.key is not None
     by_secret = authentication.method in {"auto", "client_secret_jwt"} and authentication.secret is not None
@@ -143,11 +145,13 @@ def _manual_methods(connection: Connection) -> Iterator[Problem]:
     if connection.endpoints is None or authentication.method != "auto":
         return
     usable = {"private_key_jwt"} if authentication.key else set()
+    if connection.mutual_tls is not None:
+        usable.add("tls_client_auth")
     if authentication.secret:
         usable |= {"client_secret_basic", "client_secret_post", "client_secret_jwt"}
     named = set(connection.endpoints.token_endpoint_auth_methods_supported)
     if usable and named and not usable & named:
         yield Problem(
             "endpoints.token_endpoint_auth_methods_supported",
-            f"names no method that the key or the secret can serve ({', '.join(sorted(usable))})",
+            f"names no method that key, secret or certificate can serve ({', '.join(sorted(usable))})",
         )

@@ -5,13 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fedbridge.configuration.authentication_rules import TLS_METHODS, key_references
+from fedbridge.configuration.references import reference_problem
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
+    from fedbridge.model.policies import DPoP, MutualTls
+
+PROOF_LIFETIME = range(5, 301)
+"""Seconds. Singpass takes proofs of at most 120; a proof that lives on can be replayed where `jti` is not remembered."""
 
 
-def binding_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:  # noqa: ARG001
-    """Yield what is wrong with a connection in this regard."""
-    yield from ()
+def binding_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
+    """Yield what is wrong with how tokens and requests are bound to the bridge."""
+    method = connection.client_authentication.method
+    if connection.mutual_tls is not None:
+        yield from _mutual_tls(connection, connection.mutual_tls, allowed)
+    elif method in TLS_METHODS:
+        yield Problem("mutual_tls", f"is missing: {method} needs it")
+    if connection.dpop is not None:
+        yield from _dpop(connection, connection.dpop)
+
+
+def _mutual_tls(connection: Connection, policy: MutualTls, allowed: Allowed) -> Iterator[Problem]:
+    for field in ("certificate", "key", "next_certificate"):
+        reference = getattr(policy, field)
+        # A certificate and its key may be one document, but neither is in KMS, which gives no key to OpenSSL.
+        if reference is not None and (
+            problem := reference_problem(reference, local=allowed.local, key=False)
+        ):
+            yield Problem(f"mutual_tls.{field}", problem)
+    for field, reference in key_references(connection.client_authentication):
+        if reference == policy.key:
+            yield Problem("mutual_tls.key", f"is client_authentication.{field} as well: one key, one use")
+    if policy.next_certificate is not None:
+        if policy.next_certificate == policy.certificate:
+            yield Problem("mutual_tls.next_certificate", "is the same as certificate")
+        if connection.client_authentication.method != "self_signed_tls_client_auth":
+            yield Problem(
+                "mutual_tls.next_certificate",
+                "is for self_signed_tls_client_auth: other certificates are not published",
+            )
+
+
+def _dpop(connection: Connection, policy: DPoP) -> Iterator[Problem]:
+    if policy.lifetime is not None and policy.lifetime not in PROOF_LIFETIME:
+        yield Problem(
+            "dpop.lifetime",
+            f"must be between {PROOF_LIFETIME.start} and {PROOF_LIFETIME.stop - 1} seconds",
+        )
+    # With `auto` the IdP's metadata would decide whether the code is bound at all.
+    if policy.at_authorization == "proof" and connection.authorization.par != "required":
+        yield Problem(
+            "dpop.at_authorization", "proof goes with the pushed request: authorization.par: required"
+        )

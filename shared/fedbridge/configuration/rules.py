@@ -105,6 +105,11 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
         yield "client_id", "issuer and client_id", f"{connection.issuer} {connection.client_id}"
     for field, reference in key_references(connection.client_authentication):
         yield f"client_authentication.{field}", "key", reference
+    if connection.mutual_tls is not None:
+        yield "mutual_tls.key", "key", connection.mutual_tls.key
+        yield "mutual_tls.certificate", "certificate", connection.mutual_tls.certificate
+        if connection.mutual_tls.next_certificate is not None:
+            yield "mutual_tls.next_certificate", "certificate", connection.mutual_tls.next_certificate
     if connection.client_authentication.secret:
         yield "client_authentication.secret", "secret", connection.client_authentication.secret
     for i, jwk in enumerate(connection.client_jwks):

@@ -1,4 +1,4 @@
-"""Signers and decrypters by reference, wherever the key lives."""
+"""Signers, decrypters and client certificates by reference, wherever the key lives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from fedbridge.errors import ConfigurationError
 from fedbridge.keys.cache import BoundedCache, SingleFlight
 from fedbridge.keys.jwk import Use, import_private_key
 from fedbridge.keys.kms import KmsSigner
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from fedbridge.keys.jwk import ImportedKey
     from fedbridge.keys.reference import Reference
     from fedbridge.model.deadline import Deadline
-    from fedbridge.ports import Decrypter, Secrets, Signer
+    from fedbridge.model.policies import MutualTls
+    from fedbridge.ports import ClientCertificate, Clock, Decrypter, Secrets, Signer
 
 Key = TypeVar("Key")
 
@@ -68,12 +70,15 @@ class CachedKeys:
         clients: ClientFactory,
         *,
         trust_stored: bool = True,
+        clock: Clock = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._secrets = secrets
         self._clients = functools.cache(clients)  # one client a service, made when it is first needed
         self._trust_stored = trust_stored
+        self._clock = clock
         self._sleep = sleep
+        self._certificates: _KeyCache[ClientCertificate] = _KeyCache()
         self._signers: _KeyCache[Signer] = _KeyCache()
         self._decrypters: _KeyCache[Decrypter] = _KeyCache()
 
@@ -116,6 +121,25 @@ class CachedKeys:
             return LocalDecrypter.of(self._import(document, parsed, reference, "enc"))
 
         return self._decrypters.get(reference, document, make, deadline)
+
+    def client_certificate(self, policy: MutualTls, deadline: Deadline) -> ClientCertificate:
+        """Return the client certificate of a connection with its key, which OpenSSL must hold: none is in KMS.
+
+        Raises ConfigurationError, KeyUnavailable, DeadlineExceeded (see `import_private_key`, `client_certificate`,
+        `CachedSecrets.get`).
+        """
+        parsed, document = self._read(policy.key, deadline)
+        if parsed.scheme == "kms":
+            raise ConfigurationError("mutual_tls.key: a key in KMS cannot be used for TLS")
+        chain = self._secrets.get(policy.certificate, deadline)
+
+        def make() -> ClientCertificate:
+            from fedbridge.keys.client_certificate import client_certificate  # noqa: PLC0415  as above
+
+            key = self._import(document, parsed, policy.key, "sig").key
+            return client_certificate(chain, key, source=policy.certificate, now=self._clock())
+
+        return self._certificates.get(policy, f"{document}\0{chain}", make, deadline)
 
     def _read(self, reference: str, deadline: Deadline) -> tuple[Reference, str]:
         """Return the parsed reference and the document that it names; there is none of a KMS key."""

@@ -60,10 +60,14 @@ class DPoP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MutualTls:
-    """The client certificate (PEM chain) and its private key, for every back-channel call to the IdP (RFC 8705)."""
+    """The client certificate (PEM chain) and its private key, for every back-channel call to the IdP (RFC 8705).
+
+    `next_certificate` is published beside a self-signed one, so that the IdP knows it before it is used.
+    """
 
     certificate: str
     key: str
+    next_certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,14 @@ import httpcore
 import httpx
 
 from fedbridge.errors import ConfigurationError, DeadlineExceeded, UpstreamError
+from fedbridge.net.client_tls import CertifiedClients, present
 from fedbridge.net.targets import Target, parse_private_hosts, parse_target, unavailable
 from fedbridge.net.transport import Exchange, Resolver, Transport, system_resolver
 from fedbridge.ports import OutboundRequest, OutboundResponse
 
 if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
+    from fedbridge.ports import ClientCertificate
 
 CONNECT_TIMEOUT = 3.0
 """Seconds for a TCP connection, and as many for the TLS handshake."""
@@ -53,15 +55,24 @@ class OutboundClient:
     ) -> None:
         self._private_hosts = parse_private_hosts(private_hosts)
         self._connect_timeout = connect_timeout
+        self._ca_bundle = ca_bundle
+        self._resolve = resolve
         self._transport = Transport(tls_context(ca_bundle), resolve)
-        self._client = httpx.Client(transport=self._transport, trust_env=False, follow_redirects=False)
+        self._client = _client(self._transport)
+        self._certified = CertifiedClients(self._new_certified_client)
 
     def send(self, request: OutboundRequest, deadline: Deadline) -> OutboundResponse:
         """Send once; see `ports.HttpClient`. A header that cannot be sent is the caller's fault: ValueError."""
+        if request.client_certificate is None:
+            return self._send(self._client, request, deadline)
+        with self._certified.client(request.client_certificate) as client:
+            return self._send(client, request, deadline)
+
+    def _send(self, client: httpx.Client, request: OutboundRequest, deadline: Deadline) -> OutboundResponse:
         outgoing = self._outgoing(request, deadline)
         status = None
         try:
-            with contextlib.closing(self._client.send(outgoing, stream=True)) as response:
+            with contextlib.closing(client.send(outgoing, stream=True)) as response:
                 status = response.status_code
                 _check_head(response)
                 return OutboundResponse(
@@ -81,6 +92,12 @@ class OutboundClient:
     def close(self) -> None:
         """Close the kept connections."""
         self._transport.close()
+        self._certified.close()
+
+    def _new_certified_client(self, certificate: ClientCertificate) -> httpx.Client:
+        tls = tls_context(self._ca_bundle)
+        present(tls, certificate)
+        return _client(Transport(tls, self._resolve))
 
     def _outgoing(self, request: OutboundRequest, deadline: Deadline) -> httpx.Request:
         """Return the request as it is sent: httpx adds its length, and nothing else."""
@@ -98,6 +115,10 @@ class OutboundClient:
             content=request.body,
             extensions=exchange.extensions,
         )
+
+
+def _client(transport: Transport) -> httpx.Client:
+    return httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
 
 @functools.lru_cache(maxsize=256)

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
-from fedbridge.ports import Clock, HttpClient, OutboundRequest, OutboundResponse, Telemetry
+from fedbridge.ports import (
+    ClientCertificate,
+    Clock,
+    HttpClient,
+    Keys,
+    OutboundRequest,
+    OutboundResponse,
+    Telemetry,
+)
 from fedbridge.rp.errors import is_outage, unavailable
 
 BREAKER_THRESHOLD = 5
@@ -26,7 +34,9 @@ MAX_BREAKERS = 1024
 class Calls:
     """Sends requests of one connection after the other; safe under threads.
 
-    `clock` is in seconds since the epoch; `sleep` waits before the second try of a GET.
+    `clock` is in seconds since the epoch; `sleep` waits before the second try of a GET. `keys` have the client
+    certificates of connections with mutual TLS, which every call shows to a server that asks for one: not only endpoints
+    that authenticate clients may stand behind a gateway that does.
     """
 
     def __init__(
@@ -34,11 +44,13 @@ class Calls:
         http: HttpClient,
         telemetry: Telemetry,
         *,
+        keys: Keys,
         clock: Clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._http = http
         self._telemetry = telemetry
+        self._keys = keys
         self._sleep = sleep
         self._breakers = Breakers(clock)
 
@@ -47,12 +59,17 @@ class Calls:
     ) -> OutboundResponse:
         """Send once and return whatever was answered; `endpoint` names the kind of endpoint in the log.
 
-        Raises UpstreamError (also `upstream_circuit_open`) and DeadlineExceeded.
+        Raises UpstreamError (also `upstream_circuit_open`), DeadlineExceeded, and for the client certificate
+        ConfigurationError and KeyUnavailable.
         """
         key = (connection.name, connection.version)
         deadline.remaining()  # Time that others spent is not held against the IdP.
         self._breakers.check(key)
-        request = replace(request, headers={"user-agent": connection.user_agent, **request.headers})
+        request = replace(
+            request,
+            headers={"user-agent": connection.user_agent, **request.headers},
+            client_certificate=self._client_certificate(connection, deadline),
+        )
         began = deadline.monotonic()
         status, reason = None, None
         try:
@@ -77,6 +94,12 @@ class Calls:
         else:
             self._breakers.succeeded(key)
         return response
+
+    def _client_certificate(self, connection: Connection, deadline: Deadline) -> ClientCertificate | None:
+        if connection.mutual_tls is None:
+            return None
+        certificate = self._keys.client_certificate(connection.mutual_tls, deadline)
+        return replace(certificate, connection=connection.name)
 
     def get(
         self, connection: Connection, endpoint: str, request: OutboundRequest, deadline: Deadline

@@ -36,7 +36,8 @@ def authenticate(context: Context, endpoint: str, form: Mapping[str, str]) -> Au
 def choose_method(context: Context) -> str:
     """Return the connection's method; for `auto` the strongest that the IdP's metadata names and we have means for.
 
-    private_key_jwt, then client_secret_jwt (only if the secret is long enough and HS256, or the `algorithm` of the
+    private_key_jwt, then tls_client_auth (with `mutual_tls`; a self-signed certificate must be published, so that method
+    is named), then client_secret_jwt (only if the secret is long enough and HS256, or the `algorithm` of the
     connection, is not missing from the IdP's own list), then client_secret_basic, then client_secret_post: a secret
     that stays here beats one that travels, and the header is logged less often than a body. Raises ConfigurationError
     where nothing fits.
@@ -47,6 +48,7 @@ def choose_method(context: Context) -> str:
     offered = context.metadata.token_endpoint_auth_methods_supported
     for method, possible in (
         ("private_key_jwt", _can_sign_with_key),
+        ("tls_client_auth", _has_certificate),
         ("client_secret_jwt", _can_sign_with_secret),
         ("client_secret_basic", _has_secret),
         ("client_secret_post", _has_secret),
@@ -55,7 +57,7 @@ def choose_method(context: Context) -> str:
             return method
     raise ConfigurationError(
         f"connection {context.connection.name}: the IdP offers {', '.join(offered) or 'no method'}, which"
-        " client_authentication has no key or secret for; give one, or name the method",
+        " there is no key, secret or certificate for; give one, or name the method",
         reason="client_authentication_unavailable",
     )
 
@@ -98,11 +100,20 @@ def client_secret_post(context: Context, endpoint: str, form: Mapping[str, str])
     return AuthenticatedForm(form={**form, **credentials}, secret=secret)
 
 
+def mutual_tls(context: Context, endpoint: str, form: Mapping[str, str]) -> AuthenticatedForm:  # noqa: ARG001
+    """Send the client id alone (RFC 8705 §2): who it is shows in the handshake, by a certificate or a published key."""
+    if context.connection.mutual_tls is None:
+        raise ConfigurationError(f"connection {context.connection.name}: the method needs mutual_tls")
+    return AuthenticatedForm(form={**form, "client_id": context.connection.client_id})
+
+
 METHODS: Mapping[str, Callable[[Context, str, Mapping[str, str]], AuthenticatedForm]] = {
     "private_key_jwt": private_key_jwt,
     "client_secret_jwt": client_secret_jwt,
     "client_secret_basic": client_secret_basic,
     "client_secret_post": client_secret_post,
+    "tls_client_auth": mutual_tls,
+    "self_signed_tls_client_auth": mutual_tls,
 }
 
 
@@ -124,6 +135,10 @@ def _secret(context: Context) -> str:
 
 def _can_sign_with_key(context: Context) -> bool:
     return context.connection.client_authentication.key is not None
+
+
+def _has_certificate(context: Context) -> bool:
+    return context.connection.mutual_tls is not None
 
 
 def _has_secret(context: Context) -> bool:

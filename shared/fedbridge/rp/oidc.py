@@ -49,7 +49,7 @@ class OidcUpstream:
         self._keys = keys
         self._secrets = secrets
         self._clock = clock
-        self._calls = Calls(http, telemetry, clock=clock, sleep=sleep)
+        self._calls = Calls(http, telemetry, keys=keys, clock=clock, sleep=sleep)
         self._metadata = MetadataSource(self._calls, telemetry, clock)
         self._jwks = JwksSource(self._calls, telemetry, clock)
 

@@ -81,7 +81,7 @@ def context(at: Connection, keys: FakeKeys) -> Context:
             jwks_uri=idp.url("/jwks"),
         ),
         deadline=Deadline.after(20),
-        calls=Calls(idp.http, idp.telemetry, clock=idp.clock, sleep=idp.slept.append),
+        calls=Calls(idp.http, idp.telemetry, keys=idp.keys, clock=idp.clock, sleep=idp.slept.append),
         keys=keys,
         secrets=idp.secrets,
         clock=idp.clock,

@@ -18,7 +18,8 @@ from fedbridge.model.connection import ClientAuthentication, Connection, IdToken
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Parameters
 from fedbridge.model.identity import Identity
-from fedbridge.ports import OutboundRequest, OutboundResponse, UpstreamRedirect
+from fedbridge.model.policies import MutualTls
+from fedbridge.ports import ClientCertificate, OutboundRequest, OutboundResponse, UpstreamRedirect
 from fedbridge.rp.oidc import OidcUpstream
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
@@ -135,11 +136,17 @@ class KeyDecrypter:
 
 @dataclass
 class FakeKeys:
-    """Signers and decrypters by reference; `failure` is raised instead."""
+    """Signers, decrypters and client certificates by reference; `failure` is raised instead."""
 
     signers: dict[str, KeySigner] = field(default_factory=dict)
     decrypters: dict[str, KeyDecrypter] = field(default_factory=dict)
+    certificates: dict[str, ClientCertificate] = field(default_factory=dict)
     failure: Exception | None = None
+
+    def client_certificate(self, policy: MutualTls, deadline: Deadline) -> ClientCertificate:
+        if self.failure is not None:
+            raise self.failure
+        return self.certificates[policy.certificate]
 
     def decrypter(self, reference: str, deadline: Deadline) -> KeyDecrypter:
         if self.failure is not None:

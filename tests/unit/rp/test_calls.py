@@ -6,7 +6,7 @@ from fedbridge.ports import OutboundRequest
 from fedbridge.rp.calls import BREAKER_PAUSE, BREAKER_THRESHOLD, MAX_BREAKERS, Breakers, Calls
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
-from tests.unit.rp.idp import FakeClock, connection
+from tests.unit.rp.idp import FakeClock, FakeKeys, connection
 
 URL = "https://idp.example/userinfo"
 GET = OutboundRequest(method="GET", url=URL)
@@ -35,7 +35,7 @@ def telemetry():
 
 @pytest.fixture
 def calls(http, clock, slept, telemetry):
-    return Calls(http, telemetry, clock=clock, sleep=slept.append)
+    return Calls(http, telemetry, keys=FakeKeys(), clock=clock, sleep=slept.append)
 
 
 def test_a_get_is_tried_again_once_when_the_connection_fails(http, calls, slept):

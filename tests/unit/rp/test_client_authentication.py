@@ -37,7 +37,7 @@ def context(idp=None, offered=ALL, signing=(), *, secret_value=None, **authentic
             token_endpoint_auth_signing_alg_values_supported=signing,
         ),
         deadline=Deadline.after(20),
-        calls=Calls(idp.http, idp.telemetry, clock=idp.clock),
+        calls=Calls(idp.http, idp.telemetry, keys=idp.keys, clock=idp.clock),
         keys=idp.keys,
         secrets=idp.secrets,
         clock=idp.clock,

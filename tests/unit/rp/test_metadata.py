@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fedbridge.errors import UpstreamError
-from fedbridge.model.connection import Endpoints
+from fedbridge.model.connection import AuthorizationRequestProfile, Endpoints
 from fedbridge.model.deadline import Deadline
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.metadata import FRESH, MAX_BYTES, STALE, MetadataSource, discovery_url, parse_metadata
@@ -22,7 +22,9 @@ def idp():
 
 @pytest.fixture
 def source(idp):
-    return MetadataSource(Calls(idp.http, idp.telemetry, clock=idp.clock), idp.telemetry, idp.clock)
+    return MetadataSource(
+        Calls(idp.http, idp.telemetry, keys=idp.keys, clock=idp.clock), idp.telemetry, idp.clock
+    )
 
 
 def get(source, at=None):
@@ -257,3 +259,36 @@ def test_a_path_may_change(idp, source):
     idp.serve_metadata(token_endpoint="https://idp.example/v2/token")
     idp.clock.now += FRESH
     assert get(source).token_endpoint == "https://idp.example/v2/token"
+
+
+def par(value):
+    return connection(authorization=AuthorizationRequestProfile(par=value))
+
+
+def test_the_pushed_requests_endpoint_is_read_where_it_is_called():
+    endpoint = {"pushed_authorization_request_endpoint": f"{ISSUER}/par"}
+    assert parse(par("required"), **endpoint).pushed_authorization_request_endpoint == f"{ISSUER}/par"
+    demanded = parse(**endpoint, require_pushed_authorization_requests=True)
+    assert demanded.pushed_authorization_request_endpoint == f"{ISSUER}/par"
+    assert demanded.require_pushed_authorization_requests
+    off = parse(par("off"), **endpoint, require_pushed_authorization_requests=True)
+    assert (off.pushed_authorization_request_endpoint, off.require_pushed_authorization_requests) == (None, False)
+
+
+def test_case_152_the_pushed_requests_endpoint_stays_on_the_issuers_host():
+    elsewhere = {"pushed_authorization_request_endpoint": "https://evil.example/par"}
+    for at, required in ((par("required"), False), (par("auto"), True)):
+        failure = refused(at, **elsewhere, require_pushed_authorization_requests=required)
+        assert failure.reason == "metadata_host_refused"
+    assert parse(**elsewhere).pushed_authorization_request_endpoint is None
+    assert refused(require_pushed_authorization_requests="yes").reason == "metadata_malformed"
+
+
+def test_case_152_the_pushed_requests_endpoint_does_not_move(idp, source):
+    idp.serve_par()
+    at = connection(endpoint_hosts=("other.example",))
+    first = get(source, at)
+    idp.clock.now += FRESH
+    idp.serve_metadata(pushed_authorization_request_endpoint="https://other.example/par")
+    assert get(source, at) == first
+    assert idp.telemetry.named("metadata_stale")[-1]["reason"] == "metadata_host_changed"
