@@ -202,6 +202,12 @@ class Upstream(Protocol):
     ) -> UpstreamRedirect:
         """Build the authorization request. `parameters` are what Cognito sent and the connection may pass through."""
 
+    def state_of(self, connection: Connection, response: Parameters, deadline: Deadline) -> str | None:
+        """Return the `state` that an authorization response carries, wherever in it, None if it carries none.
+
+        Nothing is verified, and nobody is called: it only says which sign-in to look for. Raises KeyUnavailable.
+        """
+
     def finish(
         self,
         connection: Connection,

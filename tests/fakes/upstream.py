@@ -42,6 +42,9 @@ class FakeUpstream:
             remembered={"nonce": f"nonce-{len(self.began)}"},
         )
 
+    def state_of(self, connection: Connection, response: Parameters, deadline: Deadline) -> str | None:
+        return response.value("state")
+
     def finish(
         self,
         connection: Connection,

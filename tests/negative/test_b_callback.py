@@ -238,7 +238,6 @@ RESPONSES = [
     ("error=", "authorization_response_empty"),
     ("code=&error=", "authorization_response_empty"),
     ("access_token=x&id_token=y", "authorization_response_empty"),
-    ("response=eyJhbGciOiJub25lIn0.e30.", "authorization_response_empty"),
     ("code=" + "x" * 2049, "authorization_code_malformed"),
     ("code=a%0D%0ASet-Cookie%3A+x", "authorization_code_malformed"),
     ("code=a%0Ab", "authorization_code_malformed"),
@@ -365,6 +364,16 @@ def test_case_20_the_response_comes_another_way_than_it_was_asked_for(counted, n
     assert_page(gateway, answer, "response_mode_mismatch")
     arrived = browser.callback(state, method="POST" if method == "GET" else "GET")
     assert gateway.redeem(arrived.location["code"], name=name).status == 200
+
+
+@pytest.mark.parametrize("beside", [{}, {"code": "x"}, {"error": "access_denied"}])
+def test_case_20_a_jwt_where_none_was_asked_for(counted, browser, beside):
+    state = browser.start()
+    counted.calls.clear()
+    answer = browser.callback(state, response="eyJhbGciOiJub25lIn0.e30.", **beside)
+    counted.assert_nothing()
+    assert_page(counted.gateway, answer, "response_mode_mismatch")
+    assert_arrives(browser, state)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])

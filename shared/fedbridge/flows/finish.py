@@ -77,13 +77,13 @@ def finish(services: FrontChannel, request: Request) -> Response:
     """Answer the authorization response. Only the browser that began, with the state that it was given, moves anything."""
     connection = services.connections.get(request.connection, request.deadline)
     response = request.form() if request.method == "POST" else request.query()
-    state = parse_handle(response.get("state"))
-    if state is None:
-        raise RequestRefused(reason="state_unknown")
     _check_delivery(connection, request, response)
     browser = cookie.read(request)
     if browser is None:
         return _page(services, request, connection, pages.LOST_BROWSER, "browser_cookie_missing")
+    state = parse_handle(services.upstream(connection).state_of(connection, response, request.deadline))
+    if state is None:
+        raise RequestRefused(reason="state_unknown")
     callback = Callback(
         services=services,
         request=request,
@@ -104,11 +104,16 @@ def finish(services: FrontChannel, request: Request) -> Response:
 
 
 def _check_delivery(connection: Connection, request: Request, response: Parameters) -> None:
-    """Refuse a response that came another way than it was asked for; a bare `state` is our own reloading page."""
-    if not {"code", "error", "response"} & response.keys():
+    """Refuse a response that came another way than it was asked for; a bare `state` is our own reloading page.
+
+    Plain parameters in the place of a signed response (JARM) would be a downgrade.
+    """
+    plain, signed = bool({"code", "error"} & response.keys()), "response" in response
+    if not plain and not signed:
         return
-    expected = "POST" if connection.authorization.response_mode == "form_post" else "GET"
-    if request.method != expected:
+    profile = connection.authorization
+    as_asked = signed == profile.signed_response and plain != profile.signed_response
+    if request.method != profile.response_method or not as_asked:
         raise RequestRefused(reason="response_mode_mismatch")
 
 

@@ -118,7 +118,7 @@ def _passed_through(connection: Connection, query: Parameters) -> dict[str, str]
 
     `prompt=none` and `max_age` are promises, not hints: where they cannot travel, the request is refused.
     """
-    allowed = connection.authorization.pass_through
+    allowed = connection.authorization.travelling
     prompt, max_age = query.value("prompt"), query.value("max_age")
     if prompt is not None and "none" in prompt.split(" ") and "prompt" not in allowed:
         raise OAuthError("login_required", "this connection cannot sign in silently", reason="prompt_none")

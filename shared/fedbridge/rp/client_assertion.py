@@ -42,12 +42,36 @@ def sign_with_key(context: Context, endpoint: str) -> str:
     if profile.key is None:
         raise ConfigurationError(f"connection {context.connection.name}: private_key_jwt needs a key")
     signer = context.keys.signer(profile.key, profile.algorithm, context.deadline)
-    header = {
-        "kid": {"thumbprint": signer.kid, "omit": None}.get(profile.kid, profile.kid),
-        "typ": profile.typ,
+    header = key_header(context, signer, profile.typ)
+    return sign_compact(signer, header, assertion_claims(context, endpoint), context.deadline)
+
+
+def key_header(context: Context, signer: Signer, typ: str | None) -> dict[str, Any]:
+    """Return the header of whatever the key of client assertions signs: the IdP knows it by these members."""
+    kid = context.connection.client_authentication.kid
+    return {
+        "kid": {"thumbprint": signer.kid, "omit": None}.get(kid, kid),
+        "typ": typ,
         **_certificate_members(context, signer),
     }
-    return sign_compact(signer, header, assertion_claims(context, endpoint), context.deadline)
+
+
+def sign_client_secret(context: Context, endpoint: str) -> str:
+    """Return a client secret as Apple wants it: a JWT of the developer's team (`iss`) about the client (`sub`).
+
+    Raises ConfigurationError (no key, no team, a key that is not P-256), KeyUnavailable, DeadlineExceeded. Source:
+    https://developer.apple.com/documentation/accountorganizationaldatasharing/creating-a-client-secret
+    """
+    name, profile = context.connection.name, context.connection.client_authentication
+    if profile.key is None or profile.assertion_issuer is None:
+        raise ConfigurationError(
+            f"connection {name}: apple_client_secret needs a key and the team id (assertion_issuer)"
+        )
+    signer = context.keys.signer(profile.key, profile.algorithm or "ES256", context.deadline)
+    claims = assertion_claims(context, endpoint) | {"iss": profile.assertion_issuer}
+    # Apple documents no jti. The secret may be used for its whole life; it is made anew all the same.
+    del claims["jti"]
+    return sign_compact(signer, key_header(context, signer, profile.typ), claims, context.deadline)
 
 
 def sign_with_secret(context: Context, endpoint: str, secret: str) -> str:

@@ -16,17 +16,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """One connection, its metadata, the request's deadline, and the ports. `clock` is in seconds since the epoch.
+class KeyContext:
+    """One connection, the request's deadline, and the connection's keys: enough for what calls no IdP."""
+
+    connection: Connection
+    deadline: Deadline
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context(KeyContext):
+    """Also the IdP's metadata, and the other ports. `clock` is in seconds since the epoch.
 
     With `dpop` every form that is posted and every resource that is fetched carries a proof.
     """
 
-    connection: Connection
     metadata: ProviderMetadata
-    deadline: Deadline
     calls: Calls
-    keys: Keys
     secrets: Secrets
     clock: Clock
     dpop: Prover | None = None

@@ -30,7 +30,7 @@ from fedbridge.model.policies import (
 )
 from fedbridge.ports import Decrypter
 from fedbridge.rp.base64url import decode_base64url
-from fedbridge.rp.context import Context
+from fedbridge.rp.context import KeyContext
 from fedbridge.rp.jwt import MAX_HEADER, MAX_KID, MAX_TOKEN
 from fedbridge.rp.strict_json import InvalidJson, decode_object
 
@@ -74,7 +74,7 @@ class _Jwe:
     aad: bytes = field(repr=False)
 
 
-def decrypt_compact(context: Context, token: str, *, kind: str) -> str:
+def decrypt_compact(context: KeyContext, token: str, *, kind: str) -> str:
     """Return the compact JWS in a JWE of compact serialization; what it signs is not verified yet.
 
     `iss`, `sub` and `aud` in the header (RFC 7519 §5.3) must be those of the claims. Raises what `decrypt` raises, and
@@ -88,7 +88,7 @@ def decrypt_compact(context: Context, token: str, *, kind: str) -> str:
     return compact
 
 
-def decrypt(context: Context, token: str, *, kind: str) -> tuple[Mapping[str, Any], bytes]:
+def decrypt(context: KeyContext, token: str, *, kind: str) -> tuple[Mapping[str, Any], bytes]:
     """Return header and plaintext of a JWE that was encrypted to one of the connection's keys.
 
     Everything that the header and the lengths tell is decided before any key is touched. From there on there is one
@@ -194,7 +194,7 @@ def _check_lengths(jwe: _Jwe) -> None:
         raise ValueError("initialization vector or tag")
 
 
-def _open(context: Context, policy: TokenDecryption, jwe: _Jwe, kind: str) -> bytes:
+def _open(context: KeyContext, policy: TokenDecryption, jwe: _Jwe, kind: str) -> bytes:
     """Return the plaintext under the key that `kid` names, or the first of the suitable ones that opens it."""
     decrypters, failure = _suitable(context, policy, jwe)
     if not decrypters:
@@ -209,7 +209,7 @@ def _open(context: Context, policy: TokenDecryption, jwe: _Jwe, kind: str) -> by
 
 
 def _suitable(
-    context: Context, policy: TokenDecryption, jwe: _Jwe
+    context: KeyContext, policy: TokenDecryption, jwe: _Jwe
 ) -> tuple[list[Decrypter], KeyUnavailable | ConfigurationError | None]:
     """Return the keys that the token may be encrypted to, published ones first, and why another cannot be had.
 
@@ -240,7 +240,7 @@ def _suits(public_jwk: Mapping[str, Any], jwe: _Jwe) -> bool:
     return bool(public_jwk["kty"] == "EC" and public_jwk["crv"] == jwe.agreement.public_jwk["crv"])
 
 
-def _content_encryption_key(context: Context, decrypter: Decrypter, jwe: _Jwe) -> bytes:
+def _content_encryption_key(context: KeyContext, decrypter: Decrypter, jwe: _Jwe) -> bytes:
     """Return the content encryption key, or a random one where there is none.
 
     RFC 7516 §11.5: with that, a key that cannot be unwrapped takes the way of one that is merely wrong.

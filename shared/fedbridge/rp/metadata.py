@@ -25,7 +25,7 @@ STALE = 24 * 3600.0
 MAX_BYTES = 256 * 1024
 
 REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-OPTIONAL = ("userinfo_endpoint",)
+OPTIONAL = ("userinfo_endpoint", "pushed_authorization_request_endpoint")
 ALIASED = ("token_endpoint", "pushed_authorization_request_endpoint", "userinfo_endpoint")
 """Members of `mtls_endpoint_aliases` that are called."""
 
@@ -113,12 +113,21 @@ def parse_metadata(connection: Connection, body: bytes) -> ProviderMetadata:
         raise UpstreamError("metadata_malformed") from None
     if document.get("issuer") != metadata_issuer(connection.issuer, connection.tenants):
         raise UpstreamError("metadata_issuer_mismatch")
+    par = connection.authorization.par
+    demanded = par == "auto" and _boolean(document, "require_pushed_authorization_requests")
     return ProviderMetadata(
         issuer=connection.issuer,
         authorization_endpoint=_required_endpoint(connection, document, "authorization_endpoint"),
         token_endpoint=_required_endpoint(connection, document, "token_endpoint"),
         jwks_uri=_jwks_uri(connection, document),
         userinfo_endpoint=own_endpoint(connection, document, "userinfo_endpoint"),
+        # Only connections that push their requests are refused for where it lies: nobody else's sign-in goes there.
+        pushed_authorization_request_endpoint=own_endpoint(
+            connection, document, "pushed_authorization_request_endpoint"
+        )
+        if demanded or par == "required"
+        else None,
+        require_pushed_authorization_requests=demanded,
         # Only connections that register are refused for where it lies: nobody's sign-in goes there.
         registration_endpoint=own_endpoint(connection, document, "registration_endpoint")
         if connection.registration is not None

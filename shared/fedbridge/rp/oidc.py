@@ -16,9 +16,9 @@ from fedbridge.model.identity import Identity
 from fedbridge.ports import Clock, HttpClient, Keys, Secrets, Telemetry, UpstreamRedirect
 from fedbridge.rp.assurance import with_acr_of_app
 from fedbridge.rp.authorization_request import build_authorization_request
-from fedbridge.rp.authorization_response import validate_authorization_response
+from fedbridge.rp.authorization_response import carried_state, validate_authorization_response
 from fedbridge.rp.calls import Calls
-from fedbridge.rp.context import Context
+from fedbridge.rp.context import Context, KeyContext
 from fedbridge.rp.id_token import Expected, verify_id_token
 from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.metadata import MetadataSource
@@ -62,26 +62,29 @@ class OidcUpstream:
         parameters: Mapping[str, str],
         deadline: Deadline,
     ) -> UpstreamRedirect:
-        """Return the authorization request; calls the IdP only for metadata that is not cached.
+        """Return the authorization request; calls the IdP to push it, and for metadata and keys that are not cached.
 
-        Raises OAuthError invalid_request (a parameter of the app's), UpstreamError, ConfigurationError,
+        Raises OAuthError invalid_request (a parameter of the app's), UpstreamError, ConfigurationError, KeyUnavailable,
         DeadlineExceeded.
         """
         bound = connection.dpop.at_authorization if connection.dpop is not None else "none"
         prover = self._prover(connection) if bound != "none" else None
         context = self._context(connection, deadline, dpop=prover if bound == "proof" else None)
         redirect = build_authorization_request(
-            connection,
-            context.metadata,
+            context,
+            self._jwks,
             state=state,
             callback_url=callback_url,
             parameters=parameters,
-            now=self._clock(),
             dpop_jkt=prover.key.kid if prover is not None and bound == "dpop_jkt" else None,
         )
         if prover is None:
             return redirect
         return replace(redirect, remembered={**redirect.remembered, **prover.remembered()})
+
+    def state_of(self, connection: Connection, response: Parameters, deadline: Deadline) -> str | None:
+        """Return the `state` of a response; raises KeyUnavailable, ConfigurationError (the key of an encrypted one)."""
+        return carried_state(KeyContext(connection=connection, deadline=deadline, keys=self._keys), response)
 
     def finish(
         self,
@@ -97,12 +100,18 @@ class OidcUpstream:
         Raises UpstreamError, KeyUnavailable, ConfigurationError, DeadlineExceeded.
         """
         context = self._context(connection, deadline, dpop=self._prover(connection, remembered))
-        code = validate_authorization_response(connection, context.metadata, response)
+        granted = validate_authorization_response(context, self._jwks, response, remembered)
         tokens = exchange_code(
-            context, code=code, callback_url=callback_url, code_verifier=remembered.get("code_verifier")
+            context,
+            code=granted.code,
+            callback_url=callback_url,
+            code_verifier=remembered.get("code_verifier"),
         )
         expected = Expected(
-            remembered=remembered, access_token=tokens.access_token, code=code, state=response.value("state")
+            remembered=remembered,
+            access_token=tokens.access_token,
+            code=granted.code,
+            state=granted.state,
         )
         id_token = verify_id_token(context, self._jwks, tokens.id_token, expected)
         subject = id_token.claims["sub"]

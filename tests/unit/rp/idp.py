@@ -18,8 +18,12 @@ from fedbridge.model.connection import ClientAuthentication, Connection, IdToken
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Parameters
 from fedbridge.model.identity import Identity
+from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.model.policies import MutualTls
 from fedbridge.ports import ClientCertificate, OutboundRequest, OutboundResponse, UpstreamRedirect
+from fedbridge.rp.calls import Calls
+from fedbridge.rp.context import Context
+from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.oidc import OidcUpstream
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
@@ -245,6 +249,27 @@ class FakeIdp:
             sleep=self.slept.append,
         )
 
+    def context(self, at: Connection | None = None, **metadata: Any) -> Context:
+        """Return what one request at the connection has; its metadata are made of `metadata`."""
+        endpoints = {
+            "authorization_endpoint": self.url("/authorize"),
+            "token_endpoint": self.url("/token"),
+            "jwks_uri": self.url("/jwks"),
+        }
+        return Context(
+            connection=at or connection(issuer=self.issuer),
+            metadata=ProviderMetadata(**{"issuer": self.issuer, **endpoints, **metadata}),
+            deadline=Deadline.after(20),
+            calls=Calls(self.http, self.telemetry, keys=self.keys, clock=self.clock, sleep=self.slept.append),
+            keys=self.keys,
+            secrets=self.secrets,
+            clock=self.clock,
+        )
+
+    def jwks(self, context: Context) -> JwksSource:
+        """Return the keys that the IdP serves, none of them cached."""
+        return JwksSource(context.calls, self.telemetry, self.clock)
+
     def url(self, path: str) -> str:
         return self.issuer.removesuffix("/") + path
 
@@ -271,6 +296,17 @@ class FakeIdp:
 
     def serve_keys(self, *jwks: Mapping[str, Any]) -> None:
         self.http.answer("GET", self.url("/jwks"), json_answer({"keys": jwks}))
+
+    def serve_par(self, *answers: Any, required: bool = True) -> str:
+        """Take pushed requests, with a 201 unless `answers` say otherwise; returns the endpoint."""
+        url = self.url("/par")
+        self.metadata |= {
+            "pushed_authorization_request_endpoint": url,
+            "require_pushed_authorization_requests": required,
+        }
+        self.serve_metadata()
+        self.http.answer("POST", url, *(answers or (pushed(),)))
+        return url
 
     def answer_token(self, *answers: Any) -> None:
         self.http.answer("POST", self.url("/token"), *answers)
@@ -307,7 +343,10 @@ class FakeIdp:
             parameters=parameters,
             deadline=Deadline.after(20),
         )
-        self.nonce = dict(parse_qsl(urlsplit(redirect.url).query))["nonce"]
+        query = dict(parse_qsl(urlsplit(redirect.url).query))
+        self.nonce = query.get("nonce") or redirect.remembered.get(
+            "nonce", ""
+        )  # it may have been pushed or signed
         return redirect
 
     def finish(self, redirect: UpstreamRedirect, at: Connection | None = None, **response: str) -> Identity:
@@ -323,6 +362,15 @@ class FakeIdp:
     def sign_in(self, at: Connection | None = None, **parameters: str) -> Identity:
         """Go through a whole sign-in."""
         return self.finish(self.begin(at, **parameters), at)
+
+
+REQUEST_URI = "urn:ietf:params:oauth:request_uri:6esc_11ACC5bwc014ltc14eY22c"
+
+
+def pushed(status: int = 201, **members: Any) -> OutboundResponse:
+    """Return the answer to a pushed request (RFC 9126 §2.2); a member that is None is left out."""
+    document = {"request_uri": REQUEST_URI, "expires_in": 60, **members}
+    return json_answer({name: value for name, value in document.items() if value is not None}, status)
 
 
 def form(request: OutboundRequest) -> dict[str, str]:

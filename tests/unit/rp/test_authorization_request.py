@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from fedbridge.errors import ConfigurationError, OAuthError, UpstreamError
 from fedbridge.model.connection import AuthorizationRequestProfile
-from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.rp.authorization_request import OWN, build_authorization_request, code_challenge
-from tests.unit.rp.idp import CALLBACK, ISSUER, NOW, STATE, connection
+from tests.unit.rp.idp import CALLBACK, ISSUER, STATE, FakeIdp, connection
 
 RANDOM = re.compile(r"[A-Za-z0-9]{43}")
 BASE = {
@@ -25,19 +24,16 @@ BASE = {
 
 
 def build(endpoint=f"{ISSUER}/authorize", parameters=None, **profile):
+    return build_at(connection(authorization=AuthorizationRequestProfile(**profile)), parameters, endpoint)
+
+
+def build_at(at, parameters=None, endpoint=f"{ISSUER}/authorize"):
+    idp = FakeIdp()
+    context = idp.context(at, authorization_endpoint=endpoint)
     redirect = build_authorization_request(
-        connection(authorization=AuthorizationRequestProfile(**profile)),
-        ProviderMetadata(
-            issuer=ISSUER,
-            authorization_endpoint=endpoint,
-            token_endpoint=f"{ISSUER}/t",
-            jwks_uri=f"{ISSUER}/k",
-        ),
-        state=STATE,
-        callback_url=CALLBACK,
-        parameters=parameters or {},
-        now=NOW,
+        context, idp.jwks(context), state=STATE, callback_url=CALLBACK, parameters=parameters or {}
     )
+    assert idp.http.sent == []
     pairs = parse_qsl(urlsplit(redirect.url).query, keep_blank_values=True, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs)
     return redirect, dict(pairs)
@@ -133,17 +129,8 @@ def test_only_what_the_profile_names_passes_through():
 
 
 def build_fixed(fixed, parameters=None, **profile):
-    at = connection(authorization=AuthorizationRequestProfile(parameters=fixed, **profile))
-    metadata = ProviderMetadata(
-        issuer=ISSUER,
-        authorization_endpoint=f"{ISSUER}/a",
-        token_endpoint=f"{ISSUER}/t",
-        jwks_uri=f"{ISSUER}/k",
-    )
-    redirect = build_authorization_request(
-        at, metadata, state=STATE, callback_url=CALLBACK, parameters=parameters or {}, now=NOW
-    )
-    return redirect, dict(parse_qsl(urlsplit(redirect.url).query))
+    profile = AuthorizationRequestProfile(parameters=fixed, **profile)
+    return build_at(connection(authorization=profile), parameters)
 
 
 def test_what_the_connection_fixes_goes_before_what_an_app_asks():

@@ -1,20 +1,16 @@
 import pytest
 
 from fedbridge.model.http import Parameters
-from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.rp.authorization_response import validate_authorization_response
-from tests.unit.rp.idp import ISSUER, connection
+from tests.unit.rp.idp import ISSUER, FakeIdp
 
 
 def validate(*, iss_supported=False, **response):
-    metadata = ProviderMetadata(
-        issuer=ISSUER,
-        authorization_endpoint=f"{ISSUER}/a",
-        token_endpoint=f"{ISSUER}/t",
-        jwks_uri=f"{ISSUER}/k",
-        authorization_response_iss_parameter_supported=iss_supported,
-    )
-    return validate_authorization_response(connection(), metadata, Parameters(response))
+    idp = FakeIdp()
+    context = idp.context(authorization_response_iss_parameter_supported=iss_supported)
+    granted = validate_authorization_response(context, idp.jwks(context), Parameters(response), {})
+    assert granted.state == response.get("state")
+    return granted.code
 
 
 @pytest.mark.parametrize("code", ["x", "a code/with+every~sort=of.char", "x" * 2048])

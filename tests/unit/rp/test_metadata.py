@@ -272,7 +272,10 @@ def test_the_pushed_requests_endpoint_is_read_where_it_is_called():
     assert demanded.pushed_authorization_request_endpoint == f"{ISSUER}/par"
     assert demanded.require_pushed_authorization_requests
     off = parse(par("off"), **endpoint, require_pushed_authorization_requests=True)
-    assert (off.pushed_authorization_request_endpoint, off.require_pushed_authorization_requests) == (None, False)
+    assert (off.pushed_authorization_request_endpoint, off.require_pushed_authorization_requests) == (
+        None,
+        False,
+    )
 
 
 def test_case_152_the_pushed_requests_endpoint_stays_on_the_issuers_host():
@@ -291,4 +294,4 @@ def test_case_152_the_pushed_requests_endpoint_does_not_move(idp, source):
     idp.clock.now += FRESH
     idp.serve_metadata(pushed_authorization_request_endpoint="https://other.example/par")
     assert get(source, at) == first
-    assert idp.telemetry.named("metadata_stale")[-1]["reason"] == "metadata_host_changed"
+    assert idp.telemetry.fields("metadata_stale")["reason"] == "metadata_host_changed"

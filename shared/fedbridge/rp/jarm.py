@@ -1,0 +1,108 @@
+"""JWT-secured authorization responses (JARM): the parameters come as claims of one signed, perhaps encrypted JWT.
+
+The browser presents nothing but that JWT, so the sign-in that it belongs to is found by a claim that nobody has verified
+yet. Finding it changes nothing: state and browser then prove themselves as with any response, and what the IdP signed is
+verified before the code in it goes anywhere.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fedbridge.errors import IssuerMismatch, UpstreamError
+from fedbridge.model.http import Parameters
+from fedbridge.rp.base64url import decode_base64url
+from fedbridge.rp.context import Context, KeyContext
+from fedbridge.rp.jwks import JwksSource
+from fedbridge.rp.jwt import MAX_TOKEN, Accepted, verify_jwt
+from fedbridge.rp.strict_json import decode_object
+from fedbridge.rp.tenants import issuers
+
+KIND = "authorization_response"
+PARAMETERS = ("code", "state", "error", "iss")
+"""What is read of the claims as parameters."""
+
+
+def claimed_state(context: KeyContext, response: str) -> str | None:
+    """Return the `state` in a response that is not verified, None where none can be read.
+
+    An encrypted one is opened with the connection's key, which configuration keeps out of KMS: anybody may send such
+    responses, and none of them causes a call. Raises KeyUnavailable where the key cannot be had.
+    """
+    if response.count(".") == 4 and context.connection.authorization_response.encryption != "none":
+        from fedbridge.rp.jwe import decrypt_compact  # noqa: PLC0415  few responses are encrypted
+
+        try:
+            response = decrypt_compact(context, response, kind=KIND)
+        except UpstreamError:
+            return None
+    segments = response.split(".")
+    if len(segments) != 3 or len(response) > MAX_TOKEN:
+        return None
+    try:
+        state = decode_object(decode_base64url(segments[1])).get("state")
+    except ValueError:
+        return None
+    return state if isinstance(state, str) else None
+
+
+def open_response(
+    context: Context, jwks: JwksSource, response: Parameters, remembered: Mapping[str, str]
+) -> Parameters:
+    """Return the parameters in a verified response; `state` must be the one that this sign-in began with.
+
+    Processed as JARM §2.4 has it. Calls the IdP only for keys that are not cached. Raises UpstreamError
+    (`authorization_response_unsigned` for plain parameters, what `verify_jwt` raises,
+    `authorization_response_state_mismatch`, `…_audience_mismatch`, `…_exp_malformed`, `…_expired`, `…_nbf_malformed`,
+    `…_not_yet_valid`, `…_parameter_malformed`), IssuerMismatch (`…_iss_mismatch`), ConfigurationError, KeyUnavailable and
+    DeadlineExceeded.
+    """
+    token = response.value("response")
+    if token is None:
+        raise UpstreamError("authorization_response_unsigned")
+    policy = context.connection.authorization_response
+    accepted = Accepted(
+        kind=KIND,
+        algorithms=policy.algorithms or context.connection.id_token.algorithms,
+        encryption=policy.encryption,
+    )
+    claims = verify_jwt(context, token, accepted, jwks.of(context, KIND)).claims
+    _check_state(claims, remembered.get("state", ""))
+    if claims.get("iss") not in issuers(context.connection):
+        raise IssuerMismatch("authorization_response_iss_mismatch")
+    if claims.get("aud") not in (context.connection.client_id, [context.connection.client_id]):
+        raise UpstreamError("authorization_response_audience_mismatch")
+    _check_times(claims, context.clock(), context.connection.id_token.clock_skew)
+    return _parameters(claims)
+
+
+def _check_state(claims: Mapping[str, Any], state: str) -> None:
+    received = claims.get("state")
+    if not isinstance(received, str) or not hmac.compare_digest(received.encode(), state.encode()):
+        raise UpstreamError("authorization_response_state_mismatch")
+
+
+def _check_times(claims: Mapping[str, Any], now: float, skew: int) -> None:
+    """`exp` must be there and ahead (JARM §2.1), `nbf` need not, but holds where it is (RFC 7519 §4.1.5)."""
+    if _time(claims, "exp") <= now - skew:
+        raise UpstreamError("authorization_response_expired")
+    if "nbf" in claims and _time(claims, "nbf") > now + skew:
+        raise UpstreamError("authorization_response_not_yet_valid")
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    """Return a NumericDate (RFC 7519 §2)."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UpstreamError(f"authorization_response_{name}_malformed")
+    return value
+
+
+def _parameters(claims: Mapping[str, Any]) -> Parameters:
+    parameters = Parameters({name: claims[name] for name in PARAMETERS if name in claims})
+    if not all(isinstance(value, str) for value in parameters.values()):
+        raise UpstreamError("authorization_response_parameter_malformed")
+    return parameters
