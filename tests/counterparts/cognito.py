@@ -37,6 +37,7 @@ from tests.counterparts.cognito_rules import (
     AttributeRefusedError,
     StateFormat,
     form_body,
+    level_of,
     mapped,
     new_state,
     username,
@@ -69,12 +70,16 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FederatedUser:
-    """A user of the pool. `claims` and `userinfo` are what the last sign-in brought; Cognito keeps neither."""
+    """A user of the pool. `claims` and `userinfo` are what the last sign-in brought; Cognito keeps neither.
+
+    `level` is the pool's word for the `acr` that the IdP told, None without an `AcrMapping`.
+    """
 
     username: str
     attributes: Mapping[str, str]
     claims: Mapping[str, Any]
     userinfo: Mapping[str, Any]
+    level: str | None = None
     status: str = "EXTERNAL_PROVIDER"
 
 
@@ -168,8 +173,12 @@ class UserPool:
         state: str | None = "app-state",
         login_hint: str | None = None,
         prompt: str | None = None,
+        level: str | None = None,
     ) -> str:
-        """Where an app's `/oauth2/authorize?identity_provider=…` sends the browser: no nonce and no PKCE, ever."""
+        """Where an app's `/oauth2/authorize?identity_provider=…` sends the browser: no nonce and no PKCE, ever.
+
+        That the IdP's value for a level travels as `acr_values` is what step-up authentication suggests; AWS does not say.
+        """
         configured = self.providers[provider]
         trip_state = new_state(self.state_format)
         deadline = self.clock() + FEDERATION_SECONDS
@@ -187,6 +196,8 @@ class UserPool:
             query["login_hint"] = login_hint
         if prompt and prompt != "none":
             query["prompt"] = prompt
+        if level:
+            query["acr_values"] = configured.acr_mapping[level]
         url = self._endpoints(configured).authorize_url
         return f"{url}{'&' if '?' in url else '?'}{form_body(query)}"
 
@@ -242,6 +253,7 @@ class UserPool:
             attributes=self._attributes(provider, name, merged),
             claims=claims,
             userinfo=userinfo,
+            level=level_of(claims.get("acr"), provider.acr_mapping),
         )
 
     def _attributes(

@@ -9,6 +9,9 @@ from typing import Literal
 
 import httpx
 
+LEVELS = ("Level1", "Level2", "Level3", "Level4")
+"""The assurance levels of a user pool, the lowest first."""
+
 _LOOPBACK = {"localhost", "127.0.0.1"}
 
 
@@ -30,7 +33,8 @@ class Endpoints:
 class OidcIdentityProvider:
     """What `CreateIdentityProvider` takes for OIDC. `attribute_mapping` is attribute of the pool → claim.
 
-    `post_token_in` says where the access token goes in a POST to userinfo, which is not documented.
+    `post_token_in` says where the access token goes in a POST to userinfo, which is not documented. `acr_mapping` is
+    `AcrMapping`, the pool's level (`Level1` to `Level4`, the lowest first) → the IdP's value.
     """
 
     name: str
@@ -44,6 +48,7 @@ class OidcIdentityProvider:
     attribute_mapping: Mapping[str, str] = field(
         default_factory=lambda: {"email": "email", "email_verified": "email_verified"}
     )
+    acr_mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_configuration(provider: OidcIdentityProvider) -> None:
@@ -72,5 +77,6 @@ def check_configuration(provider: OidcIdentityProvider) -> None:
         for attribute in provider.attribute_mapping
         if len(attribute.removeprefix("custom:")) > 20
     ]
+    problems += [f"there is no {level}" for level in provider.acr_mapping if level not in LEVELS]
     if problems:
         raise InvalidParameterError("; ".join(problems))

@@ -87,6 +87,12 @@ def username(provider: str, subject: object, *, case_sensitive: bool) -> str:
     return name if case_sensitive else name.lower()
 
 
+def level_of(acr: object, acr_mapping: Mapping[str, str]) -> str | None:
+    """The pool's level for the IdP's `acr`, None without a mapping: what the mapping does not know is the lowest level."""
+    known = {value: level for level, value in acr_mapping.items()}
+    return known.get(str(acr), "Level1") if acr_mapping else None
+
+
 def _flat(value: Any) -> str:
     """One string: booleans and numbers as JSON has them, lists as `[a,b]` with each value form-encoded.
 

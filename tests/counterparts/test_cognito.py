@@ -145,6 +145,32 @@ def test_the_authorization_request_has_no_nonce_and_no_pkce(pool: UserPool) -> N
     assert list(query) == names
     assert (query["scope"], query["response_type"]) == ("openid email", "code")
     assert "prompt" not in pool.authorize("Bank", prompt="none")
+    assert "acr_values" not in url
+
+
+@pytest.mark.parametrize(
+    ("acr", "level"),
+    [("urn:2", "Level2"), ("urn:1", "Level1"), ("urn:3", "Level1"), ("Level2", "Level1"), (None, "Level1")],
+)
+def test_a_level_is_asked_for_and_told_in_the_idps_words(
+    pool: UserPool, idp: Idp, acr: str | None, level: str
+) -> None:
+    mapping = {"Level1": "urn:1", "Level2": "urn:2"}
+    pool.create_identity_provider(replace(PROVIDER, endpoints=MANUAL, acr_mapping=mapping))
+    url = pool.authorize("Bank", level="Level2")
+    assert dict(parse_qsl(urlsplit(url).query))["acr_values"] == "urn:2"
+    idp.token = answer(tokens(acr=acr))
+    assert pool.redeem(come_back(pool).code).level == level
+
+
+def test_without_a_mapping_there_is_no_level(pool: UserPool, idp: Idp) -> None:
+    idp.token = answer(tokens(acr="urn:2"))
+    assert pool.redeem(come_back(pool).code).level is None
+
+
+def test_there_are_four_levels(pool: UserPool) -> None:
+    with pytest.raises(InvalidParameterError, match="there is no Level5"):
+        pool.create_identity_provider(replace(PROVIDER, endpoints=MANUAL, acr_mapping={"Level5": "urn:5"}))
 
 
 def test_the_token_request_byte_for_byte(pool: UserPool, idp: Idp) -> None:
