@@ -10,6 +10,7 @@ import pytest
 
 from fedbridge.claims.mapping import to_identity
 from fedbridge.configuration.file import load
+from fedbridge.configuration.presets import merge
 from fedbridge.configuration.strict_yaml import read_yaml
 from fedbridge.flows import services
 from fedbridge.op.answers import describe
@@ -19,10 +20,12 @@ from tests.infra.template import load as load_template
 from tests.interop.bridge import MOST_LINES
 from tests.support import markdown
 from tests.support.markdown import ROOT, codes, page
+from tests.support.presets import write_worked_example
 
 PAGES = markdown.pages()
 BASE = page("README.md")
 LOCAL = "docs/local-development.md"
+PRESET = "docs/write-a-preset.md"
 
 ADD, ROUTES = page("docs/add-an-idp.md"), page("docs/routes.md")
 
@@ -91,18 +94,29 @@ def test_every_case_of_the_threat_model_is_a_test():
 
 @pytest.mark.parametrize("fence", fences("yaml"))
 def test_every_example_loads(fence, tmp_path):
-    """A whole file as it is; anything else as keys of a connection, over those of the README's."""
+    """A whole file as it is; anything else as keys of a connection, over those of the README's.
+
+    On the page of a preset they go over the connection of that page.
+    """
+    if fence.page == PRESET:
+        assert load(write_worked_example(tmp_path))
+        return
     document = read_yaml(fence.text, [])
     if "connections" not in document:
-        (example,) = BASE.fences("yaml")
-        body = {**read_yaml(example.text, [])["connections"]["bank"], **document}
-        document = {"connections": {"bank": body}}
+        if fence.page.startswith("docs/idps/"):
+            example = next(page(fence.page).fences("yaml"))
+            ((name, body),) = read_yaml(example.text, [])["connections"].items()
+            body = merge(body, document)
+        else:
+            (example,) = BASE.fences("yaml")
+            name, body = "bank", {**read_yaml(example.text, [])["connections"]["bank"], **document}
+        document = {"connections": {name: body}}
     file = tmp_path / "connections.yaml"
     file.write_text(json.dumps(document))
     assert load(file, allow_local=fence.page == LOCAL)
 
 
-@pytest.mark.parametrize("fence", fences("toml"))
+@pytest.mark.parametrize("fence", [fence for fence in fences("toml") if PRESET not in fence.id])
 def test_every_sam_configuration_sets_parameters_that_exist(fence):
     known = load_template()["Parameters"]
     text = json.dumps(tomllib.loads(fence.text))

@@ -20,6 +20,7 @@ from tests.counterparts.process import START_SECONDS, Program, clean_environment
 from tests.infra.template import Template
 from tests.support import markdown
 from tests.support.markdown import ROOT
+from tests.support.presets import write_worked_example
 from tests.support.sample_events import CASES
 
 PAGES = markdown.pages()
@@ -213,12 +214,14 @@ def operator(account, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "name", [found.name for found in PAGES if any(c.startswith("fedbridge ") for c in commands(found))]
 )
-def test_every_fedbridge_command_runs(name, operator, capsys):
+def test_every_fedbridge_command_runs(name, operator, capsys, tmp_path):
     """In the order of the page, with the page's own connections, or else the README's."""
     found = markdown.page(name)
     whole = [fence.text for fence in found.fences("yaml") if fence.text.startswith("connections:")]
     (example,) = markdown.page("README.md").fences("yaml")
     operator(whole[0] if whole else example.text)
+    if name == "docs/write-a-preset.md":
+        write_worked_example(tmp_path)
     if name == "docs/add-an-idp.md" or not whole:
         assert main(["connections", "apply", "--table", "CONNECTIONS_TABLE"]) == 0
     for command in commands(found):

@@ -11,7 +11,7 @@ from fedbridge.store import registry
 from fedbridge.telemetry.events import EVENTS, FIELDS
 from tests.infra.template import Template
 from tests.infra.template import load as load_template
-from tests.support import connection_keys, markdown, reasons
+from tests.support import connection_keys, idp_pages, markdown, reasons
 from tests.support.markdown import ROOT, codes, page
 
 ADD, DEPLOY, DIAGNOSE, ROUTES, LOCAL = (
@@ -53,8 +53,17 @@ def test_every_key_of_a_connection_is_listed():
     )
 
 
-def test_every_preset_is_listed():
-    assert sorted(codes(name)[0] for name, _ in ADD.table("Presets")) == preset_names()
+def test_every_preset_has_its_page():
+    expected = idp_pages.pages()
+    assert set(idp_pages.FOLDER.glob("*.md")) == expected.keys()
+    for file, text in expected.items():
+        assert file.read_text("utf-8") == text, "run python -m tests.support.idp_pages"
+
+
+def test_the_index_lists_every_preset():
+    index = (idp_pages.FOLDER / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[.+?\]\((\w+)\.md\) \| `(\w+)` \|", index, re.MULTILINE)
+    assert sorted(listed) == [(name, name) for name in preset_names()]
 
 
 def test_every_message_that_is_explained_is_one_that_the_code_says():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedbridge.configuration.document import version_of
-from fedbridge.configuration.presets import read_preset, under
+from fedbridge.configuration.presets import About, Preset, read_preset, under
 from fedbridge.configuration.rules import name_problem, problems_between, problems_of
 from fedbridge.configuration.strict_yaml import read_yaml
 from fedbridge.configuration.structure import Problem, build
@@ -19,21 +19,30 @@ from fedbridge.model.connection import Connection
 FILLED_IN = ("name", "version", "client_jwks")
 """Fields of a connection that the file does not set."""
 
+NO_PRESET = Preset(name="", keys={}, about=About(title="", description=""))
+
 
 def load(
-    path: Path | str, *, allow_local: bool = False, private_hosts: Iterable[str] = ()
+    path: Path | str,
+    *,
+    allow_local: bool = False,
+    private_hosts: Iterable[str] = (),
+    allow_unregistered: bool = False,
 ) -> dict[str, Connection]:
     """Return the connections of a file by name, presets merged in, `version` set, `client_jwks` still empty.
 
     `allow_local` lets plain http to loopback and `env:` and `file:` references pass; `private_hosts` are `host:port` of
-    upstreams that need not be public or on port 443. Raises ConfigurationError: `problems` has a line for everything
+    upstreams that need not be public or on port 443. With `allow_unregistered` a connection without `client_id` gets the
+    one that `unregistered` tells, for what happens before it has one. Raises ConfigurationError: `problems` has a line for everything
     that is wrong, `connections.yaml: acme: client_authentication.lifetime: must be between 5 and 300 seconds`.
     """
     allowed = Allowed(local=allow_local, private_hosts=frozenset(private_hosts))
     problems: list[str] = []
     connections: dict[str, Connection] = {}
     for name, body in _bodies(path, problems).items():
-        connection, found = _connection(name, body, allowed)
+        if allow_unregistered:
+            body = {"client_id": unregistered(name), **body}  # noqa: PLW2901  what is configured goes over it
+        connection, found = _connection(name, body, allowed, Path(path).parent)
         problems += [_line(path, name, problem) for problem in found]
         if connection is not None:
             connections[name] = replace(connection, version=version_of(connection))
@@ -41,6 +50,11 @@ def load(
     if problems:
         raise ConfigurationError(problems=tuple(problems))
     return connections
+
+
+def unregistered(name: str) -> str:
+    """Return what stands for the client id of a connection that no IdP has given one."""
+    return f"{name} is not registered"
 
 
 def _bodies(path: Path | str, problems: list[str]) -> dict[str, Mapping[Any, Any]]:
@@ -73,15 +87,19 @@ def _bodies(path: Path | str, problems: list[str]) -> dict[str, Mapping[Any, Any
 
 
 def _connection(
-    name: str, body: Mapping[Any, Any], allowed: Allowed
+    name: str, body: Mapping[Any, Any], allowed: Allowed, folder: Path
 ) -> tuple[Connection | None, list[Problem]]:
     problems = [Problem(key, "is filled in by fedbridge: leave it out") for key in FILLED_IN if key in body]
     own = {key: value for key, value in body.items() if key not in FILLED_IN}
     try:
-        preset = read_preset(own["preset"]) if isinstance(own.get("preset"), str) else {}
+        preset = read_preset(own["preset"], folder) if isinstance(own.get("preset"), str) else NO_PRESET
     except ConfigurationError as error:
         return None, [*problems, Problem("preset", str(error))]
-    connection = build(Connection, {**under(preset, own), "name": name}, problems)
+    problems += preset.missing(own)
+    named = {problem.path for problem in problems}
+    shape: list[Problem] = []
+    connection = build(Connection, {**under(preset.keys, own), "name": name}, shape)
+    problems += [problem for problem in shape if problem.path not in named]
     # A value of the wrong type was replaced by a default, which may be wrong in turn: that is not said again.
     said = [problem.path for problem in problems]
     problems += [

@@ -8,7 +8,7 @@ import msgspec
 
 from fedbridge.configuration.descriptions import DESCRIPTIONS
 from fedbridge.configuration.file import FILLED_IN
-from fedbridge.configuration.presets import preset_names
+from fedbridge.configuration.presets import OWN_FILE, preset_names
 from fedbridge.model.connection import CONNECTION_NAME, Connection
 
 
@@ -27,7 +27,7 @@ def schema() -> dict[str, Any]:
     connection["required"] = []
     connection["anyOf"] = [{"required": ["issuer", "client_id", "relying_parties"]}, {"required": ["preset"]}]
     connection["properties"]["preset"] = {
-        "enum": preset_names(),
+        "anyOf": [{"enum": preset_names()}, {"type": "string", "pattern": f"^{OWN_FILE.pattern}$"}],
         "description": DESCRIPTIONS["Connection.preset"][0],
     }
     return {

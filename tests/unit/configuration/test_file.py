@@ -5,6 +5,7 @@ import pytest
 
 from fedbridge.configuration import version_of
 from fedbridge.configuration.file import load
+from fedbridge.configuration.presets import preset_names
 from fedbridge.configuration.rules import problems_between
 from fedbridge.configuration.schema import schema
 from fedbridge.configuration.strict_yaml import read_yaml
@@ -101,7 +102,7 @@ other: 1
         "beta: relying_parties: must be a list",
         "beta: client_id: is missing",
         f"beta: client_authentication.algorithm: must be one of {ALGORITHMS}, which a key signs with",
-        "epsilon: preset: there is no such preset; there are auth0, generic_oidc, okta",
+        f"epsilon: preset: there is no such preset; there are {', '.join(preset_names())}, and files such as ./our-bank.toml",
     ]
 
 
