@@ -11,7 +11,7 @@ from fedbridge.errors import FedbridgeError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 refused or failed, 2 called wrongly."""
-    from fedbridge.cli import connections, dev, keys, secrets  # noqa: PLC0415  --help and --version need none of it
+    from fedbridge.cli import connections, dev, keys, register, secrets  # noqa: PLC0415  --help and --version need none of it
 
     parser = argparse.ArgumentParser(
         prog="fedbridge",
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets):
+    for module in (dev, connections, keys, secrets, register):
         module.add_command(commands)
     options = parser.parse_args(arguments)
     try:

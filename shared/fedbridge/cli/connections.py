@@ -71,7 +71,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _apply(options: argparse.Namespace) -> int:
     """Publish all or stop at the first that fails: every connection is checked before the first is written."""
-    telemetry = _Quiet()
+    telemetry = Quiet()
     secrets = CachedSecrets(sdk_client, allow_local=options.local, telemetry=telemetry)
     keys = CachedKeys(secrets, sdk_client, trust_stored=False)
     ready = all_publishable(_load(options), keys, secrets).values()
@@ -123,7 +123,7 @@ def _load(options: argparse.Namespace) -> dict[str, Connection]:
     return load(options.file, allow_local=options.local, private_hosts=options.private_host)
 
 
-class _Quiet:
+class Quiet:
     """The command prints what it does; the events of a running bridge are not its business."""
 
     def event(self, name: str, **fields: object) -> None:

@@ -94,7 +94,7 @@ def environment(
         "FEDBRIDGE_CONNECTIONS": f"file:{options.connections}",
         "FEDBRIDGE_ID_TOKEN_KEYS": f"file:{key}",
         "FEDBRIDGE_PRIVATE_HOSTS": ",".join(
-            sorted({host for c in connections for host in _loopback_hosts(c)})
+            sorted({host for c in connections for host in loopback_hosts(c)})
         ),
         "POWERTOOLS_SERVICE_NAME": "fedbridge",
         "POWERTOOLS_METRICS_NAMESPACE": "fedbridge",
@@ -105,12 +105,14 @@ def environment(
     return given
 
 
-def _loopback_hosts(connection: Connection) -> set[str]:
+def loopback_hosts(connection: Connection) -> set[str]:
     """Return host:port of the connection's own loopback URLs: local runs may call those, and no others."""
-    endpoints = connection.endpoints
+    endpoints, registration = connection.endpoints, connection.registration
     urls = [connection.issuer]
     if endpoints is not None:
         urls += [u for u in (endpoints.token_endpoint, endpoints.jwks_uri, endpoints.userinfo_endpoint) if u]
+    if registration is not None:
+        urls += [u for u in (registration.endpoint, registration.client_uri) if u]
     found = set()
     for url in urls:
         parts = urlsplit(url)

@@ -35,7 +35,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Connection.assurance": ("How the assurance that was asked for is recognised in the answer.", {}),
     "Connection.tenants": ("Several tenants of an IdP whose tokens differ in issuer.", {}),
     "Connection.oauth2": ("Where an IdP without OpenID Connect says who signed in.", {}),
-    "Connection.registration": ("Dynamic client registration, for registering the bridge at the IdP.", {}),
+    "Connection.registration": ("Dynamic client registration, for `fedbridge register`.", {}),
     "Connection.claims": (
         "Claim for Cognito → JMESPath expression or rule. Without it the standard claims pass under their own names.",
         {},

@@ -33,8 +33,8 @@ def load(
 
     `allow_local` lets plain http to loopback and `env:` and `file:` references pass; `private_hosts` are `host:port` of
     upstreams that need not be public or on port 443. With `allow_unregistered` a connection without `client_id` gets the
-    one that `unregistered` tells, for what happens before it has one. Raises ConfigurationError: `problems` has a line for everything
-    that is wrong, `connections.yaml: acme: client_authentication.lifetime: must be between 5 and 300 seconds`.
+    one that `unregistered` tells, for what happens before it has one. Raises ConfigurationError: `problems` has a line
+    for everything that is wrong, `connections.yaml: acme: client_authentication.lifetime: must be between 5 and 300 seconds`.
     """
     allowed = Allowed(local=allow_local, private_hosts=frozenset(private_hosts))
     problems: list[str] = []

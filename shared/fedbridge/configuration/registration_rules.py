@@ -5,13 +5,61 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fedbridge.configuration.references import reference_problem
 from fedbridge.configuration.structure import Problem
-from fedbridge.configuration.urls import Allowed
+from fedbridge.configuration.urls import Allowed, upstream_url_problem
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
+    from fedbridge.model.policies import Registration
 
 
-def registration_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:  # noqa: ARG001
-    """Yield what is wrong with a connection in this regard."""
-    yield from ()
+def registration_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
+    """Yield what is wrong with a connection that is registered by `fedbridge register`."""
+    registration = connection.registration
+    if registration is None:
+        return
+    if not connection.client_id:
+        yield Problem("registration", f"`fedbridge register {connection.name}` gets the client_id")
+    for path, message in (
+        *_urls(registration, allowed),
+        *_tokens(registration, connection.client_authentication.secret, allowed),
+    ):
+        yield Problem(f"registration.{path}", message)
+    match connection.client_authentication.method:
+        case "auto":
+            yield Problem("client_authentication.method", "must be named, because it is registered")
+        case "apple_client_secret":
+            yield Problem(
+                "registration", "does not go with apple_client_secret: Apple registers nobody this way"
+            )
+
+
+def _urls(registration: Registration, allowed: Allowed) -> Iterator[tuple[str, str]]:
+    for field in ("endpoint", "client_uri"):
+        url = getattr(registration, field)
+        if url is not None and (problem := upstream_url_problem(url, allowed)):
+            yield field, problem
+
+
+def _tokens(registration: Registration, secret: str | None, allowed: Allowed) -> Iterator[tuple[str, str]]:
+    for field in ("initial_access_token", "access_token"):
+        reference = getattr(registration, field)
+        if reference is not None and (
+            problem := reference_problem(reference, local=allowed.local, key=False)
+        ):
+            yield field, problem
+    access_token = registration.access_token
+    if access_token is None and registration.client_uri is not None:
+        yield "access_token", "is missing: client_uri needs it"
+    if access_token is None:
+        return
+    if access_token.startswith("env:"):
+        yield "access_token", "must not be an env: reference: fedbridge writes it"
+    # What registering stores under one would be read as the other.
+    for other, reference in (
+        ("initial_access_token", registration.initial_access_token),
+        ("client_authentication.secret", secret),
+    ):
+        if access_token == reference:
+            yield "access_token", f"is the same reference as {other}"
