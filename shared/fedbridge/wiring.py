@@ -64,7 +64,7 @@ def back_channel(environ: Mapping[str, str]) -> BackChannel:
 def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:
     """Return the connection as it is published: with its public keys, and the version that follows from all of it.
 
-    Raises ConfigurationError, KeyUnavailable: a key that cannot sign, or a certificate that is not its key's, is
+    Raises ConfigurationError, KeyUnavailable: a key that cannot sign or decrypt, or a certificate that is not its key's, is
     found here and not in somebody's sign-in.
     """
     from fedbridge.configuration.document import version_of  # noqa: PLC0415
@@ -78,6 +78,10 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
         certificates = certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
         if connection.client_authentication.method == "self_signed_tls_client_auth":
             jwks += certificates
+    if connection.token_decryption is not None:
+        from fedbridge.keys.client_decryption import decryption_jwks  # noqa: PLC0415
+
+        jwks += decryption_jwks(connection.token_decryption, signing=jwks, keys=keys, deadline=deadline)
     complete = replace(connection, client_jwks=jwks)
     return replace(complete, version=version_of(complete))
 

@@ -123,6 +123,69 @@ def test_154_nor_is_it_served_locally(tmp_path, one_key_twice) -> None:
         services.connections.get("acme", soon())
 
 
+def decrypting(key: Path, body: dict[str, Any], **policy: Any) -> dict[str, Any]:
+    """Return the connection with ID tokens that are encrypted to this key."""
+    return changed(
+        body, id_token__encryption="required", token_decryption={"keys": [f"file:{key}"], **policy}
+    )
+
+
+@pytest.mark.parametrize("at_other", ["decrypts", "signs"])
+def test_154_a_decryption_key_behind_two_references_is_not_published(
+    operator, tmp_path, capsys, key, at_other
+) -> None:
+    decryption = new_key(tmp_path / "decryption.pem")
+    copy = tmp_path / "copy.pem"
+    copy.write_bytes(decryption.read_bytes())
+    other = decrypting(copy, beside(new_key(tmp_path / "key-2.pem")))
+    both = {
+        "acme": decrypting(decryption, with_key(key)),
+        "beta": other if at_other == "decrypts" else beside(copy),
+    }
+    assert operator.apply(both) == 1
+    at = "client_jwks[1]" if at_other == "decrypts" else "client_jwks[0]"
+    assert f"beta: {at}: is the same public key as in acme: connections share none" in capsys.readouterr().err
+    assert operator.published("acme") is None
+
+
+@pytest.mark.parametrize("retired", [False, True])
+def test_154_a_key_that_signs_behind_another_reference_does_not_decrypt(
+    operator, tmp_path, capsys, key, retired
+) -> None:
+    copy = tmp_path / "copy.pem"
+    copy.write_bytes(key.read_bytes())
+    body = decrypting(copy, with_key(key))
+    if retired:
+        body["token_decryption"] = {
+            "keys": [f"file:{new_key(tmp_path / 'new.pem')}"],
+            "retired_keys": [f"file:{copy}"],
+        }
+    assert operator.apply({"acme": body}) == 1
+    assert "this key signs as well" in capsys.readouterr().err
+    assert operator.published("acme") is None
+
+
+def test_published_decryption_keys_are_public_and_retired_ones_are_not_there(operator, tmp_path, key) -> None:
+    new, old = new_key(tmp_path / "new.pem"), new_key(tmp_path / "old.pem")
+    body = decrypting(
+        new, with_key(key), retired_keys=[f"file:{old}"], algorithms=["ECDH-ES+A256KW", "RSA-OAEP"]
+    )
+    assert operator.apply({"acme": body}) == 0
+    published = operator.published()
+    assert published is not None
+    signing, decryption = published.client_jwks
+    assert (signing["use"], signing["alg"]) == ("sig", "ES256")
+    assert (decryption["use"], decryption["alg"]) == ("enc", "ECDH-ES+A256KW")
+    assert set(decryption) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+    version = published.version
+
+    body["token_decryption"]["retired_keys"] = []
+    assert operator.apply({"acme": body}) == 0
+    after = operator.published()
+    assert after is not None
+    assert (after.client_jwks, after.version != version) == (published.client_jwks, True)
+
+
 OTHER_PEOPLE = {
     "another issuer": {"issuer": "https://login.other.example"},
     "raw": {"subject": "raw"},

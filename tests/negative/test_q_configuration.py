@@ -711,6 +711,9 @@ def test_151_a_relayed_token_cannot_be_held_to_email_domains(tmp_path):
 # --- 154: what two connections must not share ---------------------------------------------------------------------
 
 
+ENCRYPTED = {"id_token__encryption": "required"}
+
+
 def two(**changes: Any) -> dict[str, Any]:
     """Return two connections that share nothing but what the changes make them share."""
     other = changed(
@@ -746,6 +749,20 @@ def test_154_two_connections_may_stand_side_by_side(tmp_path):
         (
             {"client_authentication__retired_keys": ["secretsmanager:fedbridge/prod/acme"]},
             "client_authentication.retired_keys[0]: is the same key as in acme: connections share none",
+        ),
+        (
+            {**ENCRYPTED, "token_decryption": {"keys": ["secretsmanager:fedbridge/prod/acme"]}},
+            "token_decryption.keys[0]: is the same key as in acme: connections share none",
+        ),
+        (
+            {
+                **ENCRYPTED,
+                "token_decryption": {
+                    "keys": ["ssm:/fedbridge/decryption"],
+                    "retired_keys": ["secretsmanager:fedbridge/prod/acme"],
+                },
+            },
+            "token_decryption.retired_keys[0]: is the same key as in acme: connections share none",
         ),
         (
             {"relying_parties__0__secret_hashes": ["sha256:" + "c3" * 32, "sha256:" + "a1" * 32]},

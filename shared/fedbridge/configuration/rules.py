@@ -10,7 +10,7 @@ from fedbridge.configuration.assurance_rules import assurance_problems
 from fedbridge.configuration.authentication_rules import authentication_problems, key_references
 from fedbridge.configuration.binding_rules import binding_problems
 from fedbridge.configuration.claim_rules import claim_problems
-from fedbridge.configuration.encryption_rules import encryption_problems
+from fedbridge.configuration.encryption_rules import decryption_references, encryption_problems
 from fedbridge.configuration.registration_rules import registration_problems
 from fedbridge.configuration.request_rules import request_problems
 from fedbridge.configuration.structure import Problem
@@ -105,6 +105,9 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
         yield "client_id", "issuer and client_id", f"{connection.issuer} {connection.client_id}"
     for field, reference in key_references(connection.client_authentication):
         yield f"client_authentication.{field}", "key", reference
+    if connection.token_decryption is not None:
+        for field, reference in decryption_references(connection.token_decryption):
+            yield f"token_decryption.{field}", "key", reference
     if connection.mutual_tls is not None:
         yield "mutual_tls.key", "key", connection.mutual_tls.key
         yield "mutual_tls.certificate", "certificate", connection.mutual_tls.certificate

@@ -118,7 +118,7 @@ def decrypts(kty: str, algorithm: str) -> bool:
 
 def thumbprint(key: PublicKey) -> str:
     """Return the SHA-256 thumbprint of the key (RFC 7638 §3)."""
-    return _thumbprint(_public_members(key))
+    return jwk_thumbprint(_public_members(key))
 
 
 def _public_members(key: PublicKey) -> dict[str, str]:
@@ -134,7 +134,8 @@ def _public_members(key: PublicKey) -> dict[str, str]:
     }
 
 
-def _thumbprint(members: Mapping[str, Any]) -> str:
+def jwk_thumbprint(members: Mapping[str, Any]) -> str:
+    """Return the SHA-256 thumbprint of an RSA or EC JWK, whatever `kid` it has (RFC 7638 §3)."""
     names = ("crv", "kty", "x", "y") if members.get("kty") == "EC" else ("e", "kty", "n")
     required = {name: members.get(name) for name in names}
     return b64url(hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest())
@@ -212,7 +213,7 @@ def _choose_from_set(keys: Any, fragment: str | None, source: str) -> dict[str, 
         first: dict[str, Any] = keys[0]
         return first
     found: list[dict[str, Any]] = [key for key in keys if key.get("kid") == fragment] or [
-        key for key in keys if _thumbprint(key) == fragment
+        key for key in keys if jwk_thumbprint(key) == fragment
     ]
     if len(found) != 1:
         raise ConfigurationError(f"{source}: {len(found)} keys have the kid or thumbprint '{fragment}'")
