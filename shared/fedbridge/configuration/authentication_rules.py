@@ -31,12 +31,14 @@ _FIELDS = {
     "client_secret_jwt": _ASSERTION | {"secret"},
     "client_secret_basic": {"secret", "basic_encoding"},
     "client_secret_post": {"secret"},
+    "apple_client_secret": {"key", "kid", "algorithm", "audience", "lifetime", "typ", "assertion_issuer"},
     **{method: set() for method in TLS_METHODS},
 }
+_KEYED = ("private_key_jwt", "apple_client_secret")
 _ON_THUMBPRINT = ("x5t", "x5t_s256", "x5c")
 
 _TYP = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]{0,126}")
-_KID = re.compile(r"[\x21-\x7e]{1,256}")
+_KID = _TEXT = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 def authentication_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
@@ -48,6 +50,7 @@ def authentication_problems(connection: Connection, allowed: Allowed) -> Iterato
         *_assertion(authentication, allowed),
         *_references(authentication, local=allowed.local),
         *_certificate(authentication),
+        *_apple(authentication),
     ):
         yield Problem(f"client_authentication.{path}", message)
     yield from _manual_methods(connection)
@@ -76,7 +79,7 @@ def _credentials(authentication: ClientAuthentication, *, certified: bool) -> It
         refusal = f"needs {needed}"
     else:
         usable = _FIELDS[method]
-        credential = "key" if method == "private_key_jwt" else "secret"
+        credential = "key" if method in _KEYED else "secret"
         if method not in TLS_METHODS and not getattr(authentication, credential):
             yield credential, f"is missing: {method} needs it"
         refusal = f"does not apply to {method}"
@@ -95,7 +98,7 @@ def _algorithm(authentication: ClientAuthentication) -> Iterator[tuple[str, str]
     if authentication.method == "auto" and by_key and by_secret:
         yield "algorithm", "needs a method: with auto it could be the key's or the secret's"
         return
-    keyed = by_key or authentication.method == "private_key_jwt"
+    keyed = by_key or authentication.method in _KEYED
     known = SIGNATURE_ALGORITHMS if keyed else HMAC_ALGORITHMS
     if authentication.algorithm not in known:
         yield (
@@ -137,6 +140,20 @@ def _certificate(authentication: ClientAuthentication) -> Iterator[tuple[str, st
         yield from ((field, "needs certificate") for field in asked)
     if authentication.certificate and not asked:
         yield "certificate", f"is not used: set one of {', '.join(_ON_THUMBPRINT)}"
+
+
+def _apple(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+    """Apple's client secret is a JWT, by the team's key: who and which key are Apple's own words for them."""
+    if authentication.method != "apple_client_secret":
+        return
+    if not authentication.assertion_issuer:
+        yield "assertion_issuer", "is missing: apple_client_secret needs the team id"
+    elif not _TEXT.fullmatch(authentication.assertion_issuer):
+        yield "assertion_issuer", "must be printable ASCII without blanks"
+    if authentication.kid in {"thumbprint", "omit"}:
+        yield "kid", "must be the id that Apple gave the key"
+    if authentication.algorithm not in {None, "ES256"}:
+        yield "algorithm", "must be ES256: Apple takes no other"
 
 
 def _manual_methods(connection: Connection) -> Iterator[Problem]:

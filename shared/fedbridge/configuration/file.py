@@ -91,6 +91,7 @@ def _connection(
 ) -> tuple[Connection | None, list[Problem]]:
     problems = [Problem(key, "is filled in by fedbridge: leave it out") for key in FILLED_IN if key in body]
     own = {key: value for key, value in body.items() if key not in FILLED_IN}
+    problems += _only_by_preset(own)
     try:
         preset = read_preset(own["preset"], folder) if isinstance(own.get("preset"), str) else NO_PRESET
     except ConfigurationError as error:
@@ -108,6 +109,14 @@ def _connection(
         if not any(_within(problem.path, path) or _within(path, problem.path) for path in said)
     ]
     return connection, problems
+
+
+def _only_by_preset(own: Mapping[Any, Any]) -> list[Problem]:
+    """Whoever knows the client secret can sign symmetric tokens: that an IdP does so is a fact, not a choice."""
+    policy = own.get("id_token")
+    if isinstance(policy, Mapping) and policy.get("symmetric") is True:
+        return [Problem("id_token.symmetric", "may only be set by a preset")]
+    return []
 
 
 def _within(path: str, other: str) -> bool:

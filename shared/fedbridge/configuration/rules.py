@@ -11,6 +11,7 @@ from fedbridge.configuration.authentication_rules import authentication_problems
 from fedbridge.configuration.binding_rules import binding_problems
 from fedbridge.configuration.claim_rules import claim_problems
 from fedbridge.configuration.encryption_rules import decryption_references, encryption_problems
+from fedbridge.configuration.protocol_rules import protocol_problems
 from fedbridge.configuration.registration_rules import registration_problems
 from fedbridge.configuration.request_rules import request_problems
 from fedbridge.configuration.structure import Problem
@@ -21,7 +22,7 @@ from fedbridge.configuration.urls import (
     upstream_url_problem,
 )
 from fedbridge.configuration.userinfo_rules import userinfo_problems
-from fedbridge.model.connection import CONNECTION_NAME, SIGNATURE_ALGORITHMS
+from fedbridge.model.connection import CONNECTION_NAME, HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection, RelyingParty
@@ -73,6 +74,7 @@ def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
         *request_problems(connection, allowed),
         *binding_problems(connection, allowed),
         *userinfo_problems(connection, allowed),
+        *protocol_problems(connection, allowed),
         *assurance_problems(connection, allowed),
         *registration_problems(connection, allowed),
         *claim_problems(connection),
@@ -105,6 +107,9 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
         yield "client_id", "issuer and client_id", f"{connection.issuer} {connection.client_id}"
     for field, reference in key_references(connection.client_authentication):
         yield f"client_authentication.{field}", "key", reference
+    request_object = connection.authorization.request_object
+    if request_object is not None and request_object.key is not None:
+        yield "authorization.request_object.key", "key", request_object.key
     if connection.token_decryption is not None:
         for field, reference in decryption_references(connection.token_decryption):
             yield f"token_decryption.{field}", "key", reference
@@ -195,9 +200,10 @@ def _id_token(connection: Connection) -> Iterator[Problem]:
     policy = connection.id_token
     if not policy.algorithms:
         yield Problem("id_token.algorithms", "must name at least one algorithm")
+    known = HMAC_ALGORITHMS if policy.symmetric else SIGNATURE_ALGORITHMS
     for i, algorithm in enumerate(policy.algorithms):
-        if algorithm not in SIGNATURE_ALGORITHMS:
-            yield Problem(f"id_token.algorithms[{i}]", f"must be one of {', '.join(SIGNATURE_ALGORITHMS)}")
+        if algorithm not in known:
+            yield Problem(f"id_token.algorithms[{i}]", f"must be one of {', '.join(known)}")
     if not 0 <= policy.clock_skew <= MAX_CLOCK_SKEW:
         yield Problem("id_token.clock_skew", f"must be between 0 and {MAX_CLOCK_SKEW} seconds")
     for i, audience in enumerate(policy.trusted_audiences):

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from fedbridge.errors import ConfigurationError
-from fedbridge.rp.client_assertion import ASSERTION_TYPE, fits_hmac, sign_with_key, sign_with_secret
+from fedbridge.rp.client_assertion import (
+    ASSERTION_TYPE,
+    fits_hmac,
+    sign_client_secret,
+    sign_with_key,
+    sign_with_secret,
+)
 from fedbridge.rp.context import Context
 
 
@@ -107,6 +113,15 @@ def mutual_tls(context: Context, endpoint: str, form: Mapping[str, str]) -> Auth
     return AuthenticatedForm(form={**form, "client_id": context.connection.client_id})
 
 
+def apple_client_secret(context: Context, endpoint: str, form: Mapping[str, str]) -> AuthenticatedForm:
+    """Send a client secret that is a JWT, made for this request (Sign in with Apple)."""
+    credentials = {
+        "client_id": context.connection.client_id,
+        "client_secret": sign_client_secret(context, endpoint),
+    }
+    return AuthenticatedForm(form={**form, **credentials})
+
+
 METHODS: Mapping[str, Callable[[Context, str, Mapping[str, str]], AuthenticatedForm]] = {
     "private_key_jwt": private_key_jwt,
     "client_secret_jwt": client_secret_jwt,
@@ -114,6 +129,7 @@ METHODS: Mapping[str, Callable[[Context, str, Mapping[str, str]], AuthenticatedF
     "client_secret_post": client_secret_post,
     "tls_client_auth": mutual_tls,
     "self_signed_tls_client_auth": mutual_tls,
+    "apple_client_secret": apple_client_secret,
 }
 
 
