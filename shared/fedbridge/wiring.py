@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fedbridge.keys.calls import ClientFactory
     from fedbridge.model.connection import Connection
-    from fedbridge.ports import ConnectionRegistry, Keys, Secrets, Telemetry, TransactionStore
+    from fedbridge.ports import ConnectionRegistry, Keys, Secrets, Telemetry, TransactionStore, Upstream
 
 KEY_BUDGET = 20.0
 """Seconds for loading the keys of one connection when it is published or read from a file."""
@@ -45,8 +45,18 @@ def front_channel(environ: Mapping[str, str]) -> FrontChannel:
 
     shared, keys, secrets = _shared(settings)
     http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
-    oidc = OidcUpstream(http=http, keys=keys, secrets=secrets, telemetry=shared["telemetry"])
-    return FrontChannel(**shared, upstream=lambda _connection: oidc)
+    ports = {"http": http, "keys": keys, "secrets": secrets, "telemetry": shared["telemetry"]}
+    oidc = OidcUpstream(**ports)
+
+    @cache
+    def oauth2() -> Upstream:
+        from fedbridge.rp.oauth2 import OAuth2Upstream  # noqa: PLC0415  hardly any IdP is without OpenID Connect
+
+        return OAuth2Upstream(**ports)
+
+    return FrontChannel(
+        **shared, upstream=lambda connection: oidc if connection.protocol == "oidc" else oauth2()
+    )
 
 
 def back_channel(environ: Mapping[str, str]) -> BackChannel:

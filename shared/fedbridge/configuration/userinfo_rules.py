@@ -114,7 +114,9 @@ def _subject_claims(connection: Connection) -> Iterator[Problem]:
 
 
 def _symmetric(connection: Connection) -> Iterator[Problem]:
-    if connection.client_authentication.secret is None:
+    authentication = connection.client_authentication
+    # A method that needs the secret for itself has said so.
+    if authentication.secret is None and not authentication.method.startswith("client_secret"):
         yield Problem("id_token.symmetric", "needs client_authentication.secret: it is the key")
     if connection.tokens == "relay":
         yield Problem("tokens", "cannot be relay: Cognito verifies no HMAC")
