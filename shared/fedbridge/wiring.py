@@ -78,7 +78,7 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
     found here and not in somebody's sign-in.
     """
     from fedbridge.configuration.document import version_of  # noqa: PLC0415
-    from fedbridge.keys.client import client_jwks  # noqa: PLC0415
+    from fedbridge.keys.client import client_jwks, request_object_jwks  # noqa: PLC0415
 
     deadline = Deadline.after(KEY_BUDGET)
     jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
@@ -88,6 +88,9 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
         certificates = certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
         if connection.client_authentication.method == "self_signed_tls_client_auth":
             jwks += certificates
+    if connection.authorization.request_object is not None:
+        policy = connection.authorization.request_object
+        jwks += request_object_jwks(policy, signing=jwks, keys=keys, deadline=deadline)
     if connection.token_decryption is not None:
         from fedbridge.keys.client_decryption import decryption_jwks  # noqa: PLC0415
 

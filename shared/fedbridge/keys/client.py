@@ -1,4 +1,4 @@
-"""The public keys of a connection's client assertions, which the IdP may fetch."""
+"""The public keys of a connection's client assertions and request objects, which the IdP may fetch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import ConfigurationError
 from fedbridge.keys.algorithms import ALGORITHMS
-from fedbridge.keys.jwk import thumbprint
+from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
 from fedbridge.keys.pem import certificates_der
 from fedbridge.keys.strength import require_strong
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fedbridge.model.connection import ClientAuthentication
     from fedbridge.model.deadline import Deadline
+    from fedbridge.model.policies import RequestObject
     from fedbridge.ports import Keys, Secrets
 
 
@@ -47,6 +50,24 @@ def client_jwks(
             "a key stands twice among key, next_key and retired_keys, or another one has its kid"
         )
     return tuple(jwks)
+
+
+def request_object_jwks(
+    policy: RequestObject, *, signing: Sequence[Mapping[str, Any]], keys: Keys, deadline: Deadline
+) -> tuple[dict[str, Any], ...]:
+    """Return the public JWK of request objects that have a key of their own; () where they are signed as assertions are.
+
+    `signing` are the connection's other public JWKs. Raises ConfigurationError (see `Keys.signer`; a key that is among
+    them behind another reference, whose `alg` and `kid` might differ) and KeyUnavailable.
+    """
+    if policy.key is None:
+        return ()
+    jwk = dict(keys.signer(policy.key, policy.algorithm, deadline).public_jwk)
+    if jwk["kid"] in {other["kid"] for other in signing} | {jwk_thumbprint(other) for other in signing}:
+        raise ConfigurationError(
+            f"{policy.key}: this key signs client assertions as well, behind another reference; leave it out"
+        )
+    return (jwk,)
 
 
 def _other(reference: str, algorithm: str | None, keys: Keys, deadline: Deadline) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import KeySet
 
 from fedbridge.errors import ConfigurationError, KeyUnavailable
-from fedbridge.keys.client import client_jwks
+from fedbridge.keys.client import client_jwks, request_object_jwks
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.connection import ClientAuthentication
 from fedbridge.model.deadline import Deadline
+from fedbridge.model.policies import RequestObject
 from tests.fakes.kms import FakeKms
 from tests.fakes.telemetry import NullTelemetry
 from tests.support.keys import ec_key, private_pem, public_pem, rsa_key, thumbprint_of
@@ -137,3 +138,44 @@ def test_what_cannot_be_published(published, members, message):
 def test_a_key_that_cannot_be_had(published):
     with pytest.raises(KeyUnavailable, match="NotFound"):
         published(key="kms:arn:aws:kms:eu-west-1:111122223333:key/none")
+
+
+@pytest.fixture
+def published_with(published, kms):
+    """Return the JWKs of request objects beside those of client assertions."""
+
+    def published_with(policy, **members):
+        signing = published(**members)
+        secrets = CachedSecrets(
+            kms.clients, allow_local=True, telemetry=NullTelemetry(), environ={
+                "EC1": private_pem(ec_key()), "SAME": private_pem(rsa_key()), "RSA2": private_pem(rsa_key(2048, 1)),
+            },
+        )  # fmt: skip
+        keys = CachedKeys(secrets, kms.clients, sleep=lambda _: None)
+        return request_object_jwks(policy, signing=signing, keys=keys, deadline=Deadline.after(20))
+
+    return published_with
+
+
+def test_the_key_of_request_objects_is_published_beside_those_of_assertions(published_with):
+    (jwk,) = published_with(RequestObject(key="env:RSA2", algorithm="PS256"), key="env:RSA1")
+    assert (jwk["use"], jwk["alg"], jwk["kid"]) == ("sig", "PS256", thumbprint_of(rsa_key(2048, 1)))
+    (jwk,) = published_with(RequestObject(key="env:EC1"))
+    assert (jwk["use"], jwk["alg"]) == ("sig", "ES256")
+    KeySet.import_key_set({"keys": [jwk]})
+    assert "d" not in jwk
+
+
+def test_a_request_object_that_is_signed_as_assertions_are_publishes_nothing_more(published_with):
+    assert published_with(RequestObject(), key="env:RSA1") == ()
+
+
+@pytest.mark.parametrize("kid", ["thumbprint", "bank-1"])
+def test_the_key_of_assertions_behind_another_reference(published_with, kid):
+    with pytest.raises(ConfigurationError, match="env:SAME: this key signs client assertions as well"):
+        published_with(RequestObject(key="env:SAME"), key="env:RSA1", kid=kid)
+
+
+def test_a_key_of_request_objects_that_cannot_sign_so_is_found_when_it_is_published(published_with):
+    with pytest.raises(ConfigurationError, match="PS256 does not go with this key"):
+        published_with(RequestObject(key="env:EC1", algorithm="PS256"))

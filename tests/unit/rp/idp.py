@@ -308,6 +308,16 @@ class FakeIdp:
         self.http.answer("POST", url, *(answers or (pushed(),)))
         return url
 
+    def pushed_form(self, at: Connection, *, state: str, callback_url: str) -> dict[str, str]:
+        """Begin at a connection that pushes and has a key; returns what arrived at the endpoint."""
+        url = self.serve_par()
+        self.keys.signers[str(at.client_authentication.key)] = KeySigner(private_key("ES256", 7), "ES256")
+        self.upstream.begin(
+            at, state=state, callback_url=callback_url, parameters={}, deadline=Deadline.after(20)
+        )
+        (request,) = self.http.calls(url)
+        return form(request)
+
     def answer_token(self, *answers: Any) -> None:
         self.http.answer("POST", self.url("/token"), *answers)
 
