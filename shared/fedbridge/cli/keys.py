@@ -1,4 +1,4 @@
-"""`fedbridge keys new`: a private key for local use or for Secrets Manager, checked once as it is made."""
+"""`fedbridge keys`: a new private key, for local use or for Secrets Manager; the public keys of a connection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from fedbridge.cli import keys_export
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ _CURVES: dict[str, ec.EllipticCurve] = {
 
 def add_command(commands: Any) -> None:
     """Add `keys` to the parser."""
-    parser = commands.add_parser("keys", help="make keys")
+    parser = commands.add_parser("keys", help="make keys, and export public ones")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     new = actions.add_parser("new", help="write a new private key (PEM, readable by you alone)")
     new.add_argument("file", type=Path)
     new.add_argument("--kind", choices=KINDS, default="RSA-2048")
     new.set_defaults(run=_new)
+    keys_export.add_command(actions)
 
 
 def _new(options: argparse.Namespace) -> int:

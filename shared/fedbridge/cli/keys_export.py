@@ -1,0 +1,123 @@
+"""`fedbridge keys export`: a connection's public keys, in the forms that IdPs take uploads in."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fedbridge.aws import sdk_client
+from fedbridge.cli.certificates import certificate_pem, public_pem, request_pem, subject_name
+from fedbridge.cli.connections import Quiet
+from fedbridge.configuration.file import load
+from fedbridge.errors import ConfigurationError
+from fedbridge.keys.provider import CachedKeys
+from fedbridge.keys.secrets import CachedSecrets
+from fedbridge.model.deadline import Deadline
+from fedbridge.wiring import publishable
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fedbridge.model.connection import Connection
+    from fedbridge.ports import Signer
+
+BUDGET = 20.0
+"""Seconds for loading a key and signing with it."""
+
+FORMATS = ("jwks", "pem", "certificate", "csr")
+KEYS = ("key", "next_key", "request_object", "mutual_tls", "decryption")
+DAYS = range(1, 3651)
+
+
+def add_command(actions: Any) -> None:
+    """Add `export` to the actions of `keys`."""
+    export = actions.add_parser(
+        "export", help="print a connection's public keys, for an IdP that takes uploads"
+    )
+    export.add_argument("connection", metavar="CONNECTION")
+    export.add_argument("--format", choices=FORMATS, default="jwks", help="jwks: every key that is published")
+    export.add_argument("--key", choices=KEYS, default="key", help="which one, in the other formats")
+    export.add_argument("--subject", metavar="NAME", help="CN=bridge,O=Acme,C=SE; CN=fedbridge CONNECTION")
+    export.add_argument("--days", type=int, default=365, help="how long the certificate is valid")
+    export.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    export.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    export.add_argument(
+        "--private-host",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="an upstream that is not public",
+    )
+    export.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the key material; raises ConfigurationError, KeyUnavailable. Nothing that is printed is secret."""
+    connections = load(
+        options.file, allow_local=options.local, private_hosts=options.private_host, allow_unregistered=True
+    )
+    connection = connections.get(options.connection)
+    if connection is None:
+        raise ConfigurationError(
+            f"{options.file}: has no connection {options.connection}; there are {', '.join(connections)}"
+        )
+    clients = functools.cache(sdk_client)
+    secrets = CachedSecrets(clients, allow_local=options.local, telemetry=Quiet())
+    keys = CachedKeys(secrets, clients, trust_stored=False)
+    if options.format == "jwks":
+        jwks = publishable(connection, keys, secrets).client_jwks
+        if not jwks:
+            raise ConfigurationError(f"{connection.name}: has no keys to publish")
+        print(json.dumps({"keys": jwks}, indent=2))
+    else:
+        print(_exported(options, connection, keys), end="")
+    return 0
+
+
+def _exported(options: argparse.Namespace, connection: Connection, keys: CachedKeys) -> str:
+    """Return one key in PEM. A decryption key signs nothing, so there is no certificate of it."""
+    if options.days not in DAYS:
+        raise ConfigurationError(f"--days: must be between {DAYS.start} and {DAYS.stop - 1}")
+    deadline = Deadline.after(BUDGET)
+    reference, algorithm = _key(connection, options.key)
+    if options.key == "decryption":
+        if options.format != "pem":
+            raise ConfigurationError("--key decryption: signs nothing: export it as jwks or pem")
+        return public_pem(keys.decrypter(reference, deadline).public_jwk)
+    signer = keys.signer(reference, algorithm, deadline)
+    if options.format == "pem":
+        return public_pem(signer.public_jwk)
+    subject = subject_name(options.subject or f"CN=fedbridge {connection.name}")
+    signer, client_tls = _readable(keys, reference, signer, deadline), options.key == "mutual_tls"
+    if options.format == "csr":
+        return request_pem(signer, subject, client_tls=client_tls, deadline=deadline)
+    return certificate_pem(signer, subject, days=options.days, client_tls=client_tls, deadline=deadline)
+
+
+def _key(connection: Connection, which: str) -> tuple[str, str | None]:
+    """Return reference and algorithm of the key that is meant; raises ConfigurationError where there is none."""
+    authentication, request = connection.client_authentication, connection.authorization.request_object
+    tls, decryption = connection.mutual_tls, connection.token_decryption
+    found: dict[str, tuple[str | None, str | None]] = {
+        "key": (authentication.key, authentication.algorithm),
+        "next_key": (authentication.next_key, None),
+        "request_object": (request.key, request.algorithm) if request else (None, None),
+        "mutual_tls": (tls.key if tls else None, None),
+        "decryption": (decryption.keys[0] if decryption else None, None),
+    }
+    reference, algorithm = found[which]
+    if reference is None:
+        raise ConfigurationError(f"{connection.name}: has no such key: --key {which}")
+    return reference, algorithm
+
+
+def _readable(keys: CachedKeys, reference: str, signer: Signer, deadline: Deadline) -> Signer:
+    """Return the signer of certificates: many consoles cannot read RSA-PSS, so an RSA key uses PKCS #1 v1.5 if it may."""
+    if not signer.algorithm.startswith("PS"):
+        return signer
+    try:
+        return keys.signer(reference, f"RS{signer.algorithm[2:]}", deadline)
+    except ConfigurationError:
+        return signer  # Its JWK, or KMS, allows PSS alone.
