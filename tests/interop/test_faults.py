@@ -163,7 +163,7 @@ CASES = {
 }
 CONNECTIONS = [
     *(f"fault-{name}" for name in CASES),
-    *("slow", "rotated", "withdrawn", "hammered", "down"),
+    *("slow", "rotated", "withdrawn", "hammered", "down", "bothered"),
 ]
 
 
@@ -318,9 +318,20 @@ def test_unknown_keys_make_nobody_fetch_over_and_over(bridge, browser, refusal, 
 
 
 def test_an_idp_that_is_down_is_left_alone_after_five_failures(bridge, refusal, log):
-    bridge.op.set_fault("token", Fault(answer=ANSWERS["unavailable"]))
+    bridge.op.set_fault("token", Fault(drop=True))
     found = [refusal("down") for _ in range(6)]
     assert {each.told for each in found} == {("temporarily_unavailable", BUSY)}
     assert [each.calls["token"] for each in found] == [1, 1, 1, 1, 1, 0]
     (line,) = log(found[5].correlation_id, "sign_in_failed")
     assert line["reason"] == "upstream_circuit_open"
+
+
+def test_an_idp_that_answers_codes_with_errors_is_not_taken_for_down(bridge, browser, refusal):
+    """Or else whoever brings junk for codes could keep everybody else out."""
+    bridge.op.set_fault("token", Fault(answer=ANSWERS["unavailable"]))
+    found = [refusal("bothered") for _ in range(7)]
+    assert [each.calls["token"] for each in found] == [1] * 7
+    bridge.op.clear_faults()
+    with user_pool(bridge, "bothered") as pool:
+        user, _ = sign_in_at_pool(bridge, pool, browser)
+    assert user.attributes["email"] == "alice@example.com"

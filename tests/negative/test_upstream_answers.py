@@ -1,4 +1,4 @@
-"""Cases 121 to 123, 127 and 128: what an IdP answers when it is broken, busy, or changing its keys."""
+"""Cases 121 to 123, 127, 128 and, in part, 147: what an IdP answers when it is broken, busy, or changing its keys."""
 
 import json
 import threading
@@ -9,11 +9,12 @@ import pytest
 from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url, encode_json
 from fedbridge.model.deadline import Deadline
+from fedbridge.model.http import Parameters
 from fedbridge.ports import OutboundResponse
 from fedbridge.rp.calls import BREAKER_PAUSE, BREAKER_THRESHOLD
 from fedbridge.rp.jwks import FRESH, REFETCH_COOLDOWN, STALE
 from tests.fakes.http import json_answer
-from tests.unit.rp.idp import STATE, FakeIdp, connection, form, private_key, public_jwk
+from tests.unit.rp.idp import CALLBACK, STATE, FakeClock, FakeIdp, connection, form, private_key, public_jwk
 
 
 def posts(idp):
@@ -135,16 +136,17 @@ def test_case_123_retry_after_moves_nobody(endpoint, status, retry_after):
 
 
 def test_case_123_a_storm_opens_the_breaker_of_its_connection_alone_and_one_success_closes_it():
+    """A storm of lost connections; one of errors is the next test's."""
     idp, at, other = FakeIdp(), connection(), connection(name="other")
     idp.sign_in(at)
     idp.sign_in(other)
-    idp.answer_token(json_answer({}, status=500))
+    idp.answer_token(UpstreamError("upstream_unreachable", error="temporarily_unavailable"))
     failures = []
     for _ in range(BREAKER_THRESHOLD + 3):
         with pytest.raises(UpstreamError) as failure:
             idp.sign_in(at)
         failures.append(failure.value)
-    assert [failure.reason for failure in failures] == ["token_endpoint_unavailable"] * BREAKER_THRESHOLD + [
+    assert [failure.reason for failure in failures] == ["upstream_unreachable"] * BREAKER_THRESHOLD + [
         "upstream_circuit_open"
     ] * 3
     assert {failure.error for failure in failures} == {"temporarily_unavailable"}
@@ -156,6 +158,56 @@ def test_case_123_a_storm_opens_the_breaker_of_its_connection_alone_and_one_succ
     idp.clock.now += BREAKER_PAUSE
     assert idp.sign_in(at).subject == "ana"
     assert idp.sign_in(at).subject == "ana"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_case_123_a_storm_of_errors_to_codes_keeps_nobody_out(status):
+    """Anybody can bring junk for a code: if what the IdP answers to it opened the breaker, it would be theirs to open."""
+    idp = FakeIdp()
+    idp.answer_token(json_answer({}, status=status))
+    reasons = {fails(idp).reason for _ in range(3 * BREAKER_THRESHOLD)}
+    assert reasons == {"token_endpoint_unavailable"}
+    good(idp)
+    assert idp.sign_in().subject == "ana"
+
+
+def test_case_123_a_storm_of_errors_to_what_nobody_outside_decides_opens_the_breaker():
+    idp = FakeIdp()
+    answer(idp, "discovery", json_answer({}, status=500))
+    reasons = [fails(idp).reason for _ in range(BREAKER_THRESHOLD + 1)]
+    assert reasons == ["metadata_unavailable"] * BREAKER_THRESHOLD + ["upstream_circuit_open"]
+    idp.clock.now += BREAKER_PAUSE
+    good(idp)
+    assert idp.sign_in().subject == "ana"
+
+
+def test_case_147_one_hang_is_enough_for_everybody_after_it():
+    """A flood then costs an error each, at once, and no execution of the function that others wait for."""
+    idp, spent = FakeIdp(), FakeClock(0.0)
+
+    def hang(_):
+        spent.now += 20
+        idp.clock.now += 20
+        raise UpstreamError("upstream_timeout", error="temporarily_unavailable")
+
+    waiting = [idp.begin() for _ in range(100)]
+    idp.answer_token(hang)
+    reasons = []
+    for redirect in waiting:
+        with pytest.raises(UpstreamError) as failure:
+            idp.upstream.finish(
+                connection(),
+                remembered=redirect.remembered,
+                callback_url=CALLBACK,
+                response=Parameters({"code": "junk", "state": STATE}),
+                deadline=Deadline(spent.now + 22, spent),
+            )
+        reasons.append(failure.value.reason)
+    assert reasons == ["upstream_timeout"] + ["upstream_circuit_open"] * 99
+    assert len(posts(idp)) == 1
+    idp.clock.now += 40
+    good(idp)
+    assert idp.sign_in().subject == "ana"
 
 
 # --- 127 and 128: keys that change ----------------------------------------------------------------------------------

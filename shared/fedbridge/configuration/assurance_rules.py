@@ -64,6 +64,10 @@ def _without_id_token(connection: Connection) -> Iterator[Problem]:
         )
     if connection.authorization.acr_values:
         yield Problem("authorization.acr_values", "is answered in the ID token, which protocol oauth2 lacks")
+    for name in _PARAMETERS.keys() & connection.authorization.parameters.keys():
+        yield Problem(
+            f"authorization.parameters.{name}", "is answered in the ID token, which protocol oauth2 lacks"
+        )
 
 
 def _order(connection: Connection) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import Connection
-from fedbridge.model.deadline import Deadline
+from fedbridge.model.deadline import BROWSER_BUDGET, MARGIN, Deadline
 from fedbridge.ports import (
     ClientCertificate,
     Clock,
@@ -27,6 +27,12 @@ BREAKER_THRESHOLD = 5
 
 BREAKER_PAUSE = 10.0
 """Seconds until one call may try again. `Retry-After` is not read: an IdP must not say how long we stay away."""
+
+HANG = 5.0
+"""Seconds after which one call that failed is enough: whoever waits holds an execution of the function for as long."""
+
+LONGEST_CALL = BROWSER_BUDGET + MARGIN
+"""Seconds until a call that tries is given up for lost; none can take longer."""
 
 MAX_BREAKERS = 1024
 
@@ -63,13 +69,13 @@ class Calls:
         ConfigurationError and KeyUnavailable.
         """
         key = (connection.name, connection.version)
-        deadline.remaining()  # Time that others spent is not held against the IdP.
-        self._breakers.check(key)
         request = replace(
             request,
             headers={"user-agent": connection.user_agent, **request.headers},
             client_certificate=self._client_certificate(connection, deadline),
         )
+        deadline.remaining()  # Time that others spent is not held against the IdP.
+        self._breakers.check(key)
         began = deadline.monotonic()
         status, reason = None, None
         try:
@@ -77,9 +83,13 @@ class Calls:
             status = response.status
         except UpstreamError as failure:
             reason = failure.reason
-            self._breakers.failed(key)
             raise
         finally:
+            lasted = deadline.monotonic() - began
+            if status is not None or reason is not None:  # Anything else is a fault of ours.
+                self._breakers.ended(
+                    key, down=_is_down(request.method, status, reason, lasted), lasted=lasted
+                )
             self._telemetry.event(
                 "upstream_call" if status is not None and status < 400 else "upstream_failed",
                 connection=connection.name,
@@ -87,12 +97,8 @@ class Calls:
                 upstream_endpoint=endpoint,
                 upstream_status=status,
                 reason=reason,
-                duration_ms=round((deadline.monotonic() - began) * 1000, 1),
+                duration_ms=round(lasted * 1000, 1),
             )
-        if is_outage(response.status):
-            self._breakers.failed(key)
-        else:
-            self._breakers.succeeded(key)
         return response
 
     def _client_certificate(self, connection: Connection, deadline: Deadline) -> ClientCertificate | None:
@@ -119,6 +125,19 @@ class Calls:
         return attempt()
 
 
+def _is_down(method: str, status: int | None, reason: str | None, lasted: float) -> bool:
+    """Tell whether a call that ended says that the IdP is down.
+
+    What answers a POST may be about what was posted, and anybody can bring a code that is junk: if an IdP that takes it
+    badly counted as down, a stranger could keep everybody out of a connection with one request a second. So a quick
+    answer to a POST shows that the IdP is there, be it 503, 429 or unreadable. After a `HANG` all that counts is whether
+    it was of any use.
+    """
+    if lasted < HANG and method == "POST":
+        return status is None and reason != "upstream_response_invalid"
+    return status is None or is_outage(status)
+
+
 @dataclass(slots=True)
 class _Breaker:
     failures: int = 0
@@ -126,9 +145,11 @@ class _Breaker:
 
 
 class Breakers:
-    """One circuit breaker a key: after five outages in a row one call in ten seconds goes through, until one succeeds.
+    """One circuit breaker a key: after five outages in a row, or one long one, calls are refused; then one at a time tries.
 
-    An IdP that hangs then costs its own users an error at once, and nobody else the sandboxes that wait for it.
+    It stays open for ten seconds, or for twice as long as the call took that opened it, so that an IdP that hangs has at
+    most a third of a sandbox's time. It then costs its own users an error at once, and nobody else the executions that
+    would wait for it. Each sandbox learns for itself: what bounds them all is the function's reserved concurrency.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -140,7 +161,7 @@ class Breakers:
         return len(self._breakers)
 
     def check(self, key: Hashable) -> None:
-        """Return if a call may be made; raises UpstreamError `upstream_circuit_open`."""
+        """Return if a call may be made, which must be told to `ended`; raises UpstreamError `upstream_circuit_open`."""
         with self._lock:
             breaker = self._breakers.get(key)
             if breaker is None or breaker.failures < BREAKER_THRESHOLD:
@@ -148,18 +169,16 @@ class Breakers:
             now = self._clock()
             if now < breaker.retry_at:
                 raise unavailable("upstream_circuit_open")
-            breaker.retry_at = now + BREAKER_PAUSE
+            breaker.retry_at = now + LONGEST_CALL
 
-    def failed(self, key: Hashable) -> None:
-        """Count an outage."""
+    def ended(self, key: Hashable, *, down: bool, lasted: float) -> None:
+        """Count an outage, or forget those before; `lasted` is in seconds."""
         with self._lock:
+            if not down:
+                self._breakers.pop(key, None)
+                return
             if len(self._breakers) >= MAX_BREAKERS and key not in self._breakers:
                 del self._breakers[next(iter(self._breakers))]
             breaker = self._breakers.setdefault(key, _Breaker())
-            breaker.failures += 1
-            breaker.retry_at = self._clock() + BREAKER_PAUSE
-
-    def succeeded(self, key: Hashable) -> None:
-        """Forget the outages."""
-        with self._lock:
-            self._breakers.pop(key, None)
+            breaker.failures += 1 if lasted < HANG else BREAKER_THRESHOLD
+            breaker.retry_at = self._clock() + max(BREAKER_PAUSE, 2 * lasted)

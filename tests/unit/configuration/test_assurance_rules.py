@@ -180,3 +180,6 @@ def test_without_an_id_token_there_is_no_assurance():
     assert problems(protocol="oauth2") == []
     assert paths({"amr": ("mfa",)}, protocol="oauth2") == ["assurance"]
     assert paths(protocol="oauth2", acr_values=("high",)) == ["authorization.acr_values"]
+    assert paths(protocol="oauth2", parameters={"max_age": "60", "ui_locales": "en"}) == [
+        "authorization.parameters.max_age"
+    ]
