@@ -56,6 +56,8 @@ def _dpop(connection: Connection, policy: DPoP) -> Iterator[Problem]:
             "dpop.lifetime",
             f"must be between {PROOF_LIFETIME.start} and {PROOF_LIFETIME.stop - 1} seconds",
         )
+    if connection.protocol != "oidc":
+        yield Problem("dpop", "is for protocol: oidc")
     # With `auto` the IdP's metadata would decide whether the code is bound at all.
     if policy.at_authorization == "proof" and connection.authorization.par != "required":
         yield Problem(

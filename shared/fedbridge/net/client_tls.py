@@ -97,7 +97,10 @@ def present(context: ssl.SSLContext, certificate: ClientCertificate) -> None:
         try:
             # With a password OpenSSL never asks a terminal for one.
             context.load_cert_chain(chain, key, password=lambda: "")
-        except (ssl.SSLError, ValueError) as failure:
+        except (
+            OSError,
+            ValueError,
+        ) as failure:  # ssl.SSLError is one; of a pipe OpenSSL may say that it cannot seek
             said = getattr(failure, "reason", None) or "malformed"
             raise ConfigurationError(
                 f"mutual_tls: OpenSSL refuses the certificate or its key ({said})",
