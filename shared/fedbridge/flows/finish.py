@@ -25,6 +25,7 @@ from fedbridge.flows.failure import redirect_with_error, to_oauth_error
 from fedbridge.flows.handles import SECRET_LENGTH, Handle, Purpose, code_for, digest, draw, parse_handle
 from fedbridge.flows.sealing import Label, Scope, seal, unseal
 from fedbridge.flows.services import ACCESS_TOKEN_LIFETIME, CODE_LIFETIME
+from fedbridge.model.deadline import MARGIN
 from fedbridge.model.transaction import Authorize, Claim, Fail, Phase, Transaction
 from fedbridge.op import cookie, pages
 from fedbridge.op.answers import authorization_response, redirect
@@ -32,6 +33,7 @@ from fedbridge.op.answers import authorization_response, redirect
 if TYPE_CHECKING:
     from fedbridge.flows.services import FrontChannel
     from fedbridge.model.connection import Connection
+    from fedbridge.model.deadline import Deadline
     from fedbridge.model.http import Parameters, Request, Response
     from fedbridge.model.identity import Identity
 
@@ -210,7 +212,7 @@ def _failed(
     )
     if not isinstance(failure, StoreError):
         try:
-            services.transactions.fail(Fail(**callback.hashes()), callback.request.deadline)
+            services.transactions.fail(Fail(**callback.hashes()), _time_to_mark(callback.request.deadline))
         except (StoreError, DeadlineExceeded) as unmarked:
             # The exchange's own deadline ends the transaction anyway; the user must not wait for that.
             services.telemetry.event(
@@ -231,6 +233,11 @@ def _failed(
         transaction.correlation_id,
         after_post=callback.after_post,
     )
+
+
+def _time_to_mark(deadline: Deadline) -> Deadline:
+    """Return the deadline, or a moment of the margin behind it: an exchange that used up its budget has failed, too."""
+    return replace(deadline, at=max(deadline.at, deadline.monotonic() + MARGIN / 2))
 
 
 def _send_code(callback: Callback, remembered: dict[str, Any], code: Handle) -> Response:

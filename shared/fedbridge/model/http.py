@@ -22,6 +22,14 @@ MAX_FORM = 64 * 1024
 
 MAX_PARAMETERS = 64
 
+SECURITY_HEADERS: Mapping[str, str] = {
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "strict-transport-security": "max-age=31536000",
+}
+"""What every answer carries, whoever makes it (documents that may be cached replace `cache-control`)."""
+
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 

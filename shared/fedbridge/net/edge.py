@@ -18,7 +18,7 @@ from fedbridge.errors import (
     RequestRefused,
     UnknownConnection,
 )
-from fedbridge.model.http import MAX_FORM, Request, Response
+from fedbridge.model.http import MAX_FORM, SECURITY_HEADERS, Request, Response
 from fedbridge.net import events
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _fail(
 def _last_resort(request: Request) -> Response:
     return Response(
         status=500,
-        headers={"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"},
+        headers={**SECURITY_HEADERS, "content-type": "text/plain; charset=utf-8"},
         body=f"Something went wrong. Reference: {request.correlation_id}\n",
     )
 

@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from fedbridge.jws import encode_json
-from fedbridge.model.http import Response
+from fedbridge.model.http import SECURITY_HEADERS, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fedbridge.errors import OAuthError
-
-SECURITY_HEADERS: Mapping[str, str] = {
-    "cache-control": "no-store",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "strict-transport-security": "max-age=31536000",
-}
 
 _OUTSIDE_DESCRIPTION = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 MAX_DESCRIPTION = 200

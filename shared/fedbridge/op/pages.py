@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from fedbridge.model.http import Response
-from fedbridge.op.answers import SECURITY_HEADERS
+from fedbridge.model.http import SECURITY_HEADERS, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,12 @@
 """The story of a sign-in, and what a reload, a double click and a stranger get."""
 
+from dataclasses import replace
+
 import pytest
 
 from fedbridge.errors import KeyUnavailable, OAuthError, OutcomeUnknown, StoreUnavailable, UpstreamError
+from fedbridge.flows.finish import finish
+from fedbridge.model.deadline import Deadline
 from fedbridge.model.identity import Identity
 from fedbridge.model.transaction import Phase
 from tests.fakes.registry import FakeRegistry
@@ -13,10 +17,12 @@ from tests.support.bridge import (
     STATE,
     Bridge,
     Browser,
+    SettableClock,
     connection,
     id_token_claims,
     location,
     read_userinfo,
+    request,
     s256,
     token,
 )
@@ -146,6 +152,22 @@ def test_a_failed_exchange_tells_cognito_and_a_reload_offers_a_new_start(bridge,
     reloaded = browser.callback(state)
     assert reloaded.status == 400
     assert "did not succeed" in reloaded.body
+
+
+def test_an_exchange_that_used_up_its_time_has_failed_at_once(bridge, browser):
+    """Its deadline is over, and the write that marks it still gets a moment: a reload must not wait for 27 seconds."""
+    state, spent = browser.start(), SettableClock(0.0)
+
+    def hang():
+        spent.now += 22
+        raise UpstreamError("upstream_timeout", error="temporarily_unavailable")
+
+    bridge.upstream.outcome = hang
+    back = request("callback", cookies=browser.cookies, query={"state": state, "code": "upstream-code"})
+    told = location(finish(bridge.front, replace(back, deadline=Deadline(20.0, spent))))
+    assert told["error"] == "temporarily_unavailable"
+    assert not [name for name, _ in bridge.telemetry.events if name == "store_failed"]
+    assert "did not succeed" in browser.callback(state).body
 
 
 def test_an_exchange_that_died_is_offered_a_new_start_after_its_deadline(bridge, browser):

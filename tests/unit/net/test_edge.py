@@ -208,6 +208,13 @@ def test_a_renderer_that_fails_does_not_escape():
     assert function.telemetry.names() == ["request_refused", "internal_error"]
     assert "canary" not in str(answer)
     assert str(function.telemetry.fields("internal_error")["correlation_id"]) in answer["body"]
+    assert answer["headers"] == {
+        "content-type": "text/plain; charset=utf-8",
+        "cache-control": "no-store",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "strict-transport-security": "max-age=31536000",
+    }
 
 
 def test_telemetry_that_fails_does_not_escape():
