@@ -24,7 +24,7 @@ from fedbridge.model.policies import DPoP
 from fedbridge.ports import Clock, OutboundResponse
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.random_values import random_value
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import InvalidJson, decode_object
 
 Server = Literal["authorization", "resource"]
 """Who asked for a nonce: each of the two issues its own (RFC 9449 §9)."""

@@ -18,8 +18,8 @@ from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import Context, KeyContext
 from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.jwt import MAX_TOKEN, Accepted, verify_jwt
-from fedbridge.rp.strict_json import decode_object
 from fedbridge.rp.tenants import issuers
+from fedbridge.strict_json import decode_object
 
 KIND = "authorization_response"
 PARAMETERS = ("code", "state", "error", "iss")

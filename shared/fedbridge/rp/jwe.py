@@ -32,7 +32,7 @@ from fedbridge.ports import Decrypter
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import KeyContext
 from fedbridge.rp.jwt import MAX_HEADER, MAX_KID, MAX_TOKEN
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import InvalidJson, decode_object
 
 MAX_PARTY_INFO = 1024
 """Characters of `apu` and `apv`, which RFC 7518 §4.6.1 leaves unbounded; 43 are usual."""

@@ -24,7 +24,7 @@ from fedbridge.rp.cache import StaleCache
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import upstream_error
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import InvalidJson, decode_object
 
 FRESH = 600.0
 STALE = 3600.0

@@ -19,7 +19,7 @@ from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import Context
 from fedbridge.rp.jwks import JwksSource, VerificationKey
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import InvalidJson, decode_object
 
 MAX_TOKEN = 64 * 1024
 MAX_HEADER = 8 * 1024

@@ -15,8 +15,8 @@ from fedbridge.ports import Clock, OutboundRequest, Telemetry
 from fedbridge.rp.cache import StaleCache
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.errors import upstream_error
-from fedbridge.rp.strict_json import InvalidJson, decode_object
 from fedbridge.rp.tenants import metadata_issuer
+from fedbridge.strict_json import InvalidJson, decode_object
 
 FRESH = 3600.0
 STALE = 24 * 3600.0

@@ -20,7 +20,7 @@ from fedbridge.ports import OutboundRequest, OutboundResponse
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.errors import clean_code, is_outage
 from fedbridge.rp.metadata import fetch_metadata, from_endpoints, own_endpoint, parse_metadata
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import InvalidJson, decode_object
 
 MAX_BYTES = 256 * 1024
 """An answer repeats a client's whole metadata, its keys and certificates among them."""
@@ -145,7 +145,13 @@ class Registrar:
             headers["content-type"] = "application/json"
             body = json.dumps(metadata).encode("ascii")
         request = OutboundRequest(method=method, url=url, headers=headers, body=body, max_bytes=MAX_BYTES)
-        return self._calls.send(self._connection, "registration", request, self._deadline)
+        try:
+            return self._calls.send(self._connection, "registration", request, self._deadline)
+        except UpstreamError as failure:
+            if method == "GET":
+                raise
+            message = f"{failure.reason}: the IdP may have done what was asked for all the same"
+            raise UpstreamError(failure.reason, error=failure.error, message=message) from None
 
 
 def problems(connection: Connection, answer: Answer) -> list[str]:

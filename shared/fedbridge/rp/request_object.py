@@ -17,7 +17,7 @@ from fedbridge.rp.client_assertion import key_header
 from fedbridge.rp.context import Context
 from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.random_values import random_value
-from fedbridge.rp.strict_json import InvalidJson, decode
+from fedbridge.strict_json import InvalidJson, decode
 
 JSON_PARAMETERS = frozenset({"claims", "vtr", "authorization_details"})
 """Parameters whose value is JSON, and stands as such in the JWT (OpenID Connect Core §6.1, RFC 8485 §4, RFC 9396 §3)."""

@@ -16,7 +16,7 @@ from fedbridge.ports import OutboundRequest, OutboundResponse
 from fedbridge.rp.client_authentication import authenticate
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import is_outage, upstream_error
-from fedbridge.rp.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import InvalidJson, decode_object
 
 MAX_BYTES = 64 * 1024
 

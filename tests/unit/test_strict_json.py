@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedbridge.rp.strict_json import MAX_DEPTH, InvalidJson, decode, decode_object
+from fedbridge.strict_json import MAX_DEPTH, InvalidJson, decode, decode_object
 
 VALUES = st.recursive(
     st.none()
