@@ -16,13 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-from bench import growth, trip
+from bench import floor, growth, trip
 from bench.worker import PATIENCE, Took
 from bench.world import LOCAL, ROOT
 from fedbridge.aws import sdk_client
@@ -130,14 +126,8 @@ class Fedbridge(Host):
         return len(published)
 
     def floor(self, times: int) -> dict[str, float]:
-        """Return CPU seconds (medians) of what the protocol demands, by raw `cryptography`: RS256 with 2,048 bits."""
-        key, data = rsa.generate_private_key(65537, 2048), os.urandom(600)
-        public, scheme = key.public_key(), (padding.PKCS1v15(), hashes.SHA256())
-        signature = key.sign(data, *scheme)
-        return {
-            "sign": _median_cpu(lambda: key.sign(data, *scheme), times),
-            "verify": _median_cpu(lambda: public.verify(signature, data, *scheme), times),
-        }
+        """Return CPU seconds (medians) of each operation of the crypto floor."""
+        return floor.measure(times)
 
     def prepare_growth(self, sizes: list[int], seen: int) -> None:
         """Make a sandbox for each size of table, and let it see that many connections."""
@@ -197,15 +187,6 @@ class StandIn(Host):
 
 def _any_name(size: int) -> str:
     return growth.name(secrets.randbelow(size))
-
-
-def _median_cpu(work: Callable[[], object], times: int) -> float:
-    took = []
-    for _ in range(times):
-        began = time.process_time()
-        work()
-        took.append(time.process_time() - began)
-    return median(took)
 
 
 def _main() -> None:

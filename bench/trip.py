@@ -90,7 +90,11 @@ class Trip:
         match hop:
             case "authorize":
                 query = location(answer)
-                self.upstream_state, self.upstream_code = query["state"], query["nonce"]
+                # What was pushed stands in the reference to it: the canned provider stores nothing.
+                pushed = dict(parse_qsl(query.get("request_uri", "").partition("?")[2]))
+                self.upstream_state, self.upstream_code = (
+                    (query | pushed)[name] for name in ("state", "nonce")
+                )
                 self.cookie = answer["cookies"][0].partition(";")[0]
             case "callback":
                 query = location(answer)

@@ -7,15 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import mean, median
 
+from bench import floor
 from bench.figures import RUNS, Figure, at_least, at_most, noted, ratio
 from bench.trip import HOPS
 from bench.worker import Took, Worker, worker
 from bench.world import FILE, KMS, LOCAL, World
 
 Trips = list[list[Took]]
-
-SIGNATURES, VERIFICATIONS = 2, 1
-"""Of a sign-in: client assertion and ID token signed, the identity provider's ID token verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,5 +104,4 @@ def _rates(found: list[Trips]) -> list[Figure]:
 
 
 def _floor(host: Worker) -> float:
-    took = host.ask("floor", times=50)
-    return float(SIGNATURES * took["sign"] + VERIFICATIONS * took["verify"])
+    return floor.total(host.ask("floor", times=50), floor.PLAIN)

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ import certifi
 import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import ECKey, RSAKey
 from jwt.algorithms import RSAAlgorithm
 
+from bench.scenarios import SCENARIOS
 from fedbridge.aws import sdk_client
 from fedbridge.configuration.document import encode
 from fedbridge.keys.provider import CachedKeys
@@ -168,7 +170,12 @@ def running(folder: Path) -> Iterator[World]:
             secrets={_PRIVATE_KEY: client_key, _ID_TOKEN_KEY: id_token_key},
             keys={client_arn: _pem(_rsa()), id_token_arn: _pem(_rsa())},
         )
-        provider = {"certificate": str(folder / "provider.pem"), "key": _pem(_rsa()), "kid": "idp-2026"}
+        provider = {
+            "certificate": str(folder / "provider.pem"),
+            "key": _pem(_rsa()),
+            "kid": "idp-2026",
+            "encryption": _decryption_keys(folder),
+        }
         world = World(
             folder=folder,
             aws_port=aws_port,
@@ -193,7 +200,7 @@ def _start(stack: ExitStack, module: str, **settings: Any) -> int:
 
 
 def _publish(world: World, client_arn: str) -> None:
-    """Publish the three connections as `fedbridge connections apply` does."""
+    """Publish the three connections, and those of the strict scenarios, as `fedbridge connections apply` does."""
     clients = partial(sdk_client, endpoint_url=world.aws_url)
     secrets = CachedSecrets(clients, allow_local=True, telemetry=_Silent())
     keys = CachedKeys(secrets, clients)
@@ -203,9 +210,32 @@ def _publish(world: World, client_arn: str) -> None:
         KMS: f"kms:{client_arn}",
         FILE: f"file:{world.folder}/client.json",
     }
-    for name, reference in references.items():
-        complete = publishable(connection(name, world.issuer, reference), keys, secrets)
-        publisher.publish(name, encode(complete), complete.version, Deadline.after(START))
+    banks = [connection(name, world.issuer, reference) for name, reference in references.items()]
+    # Their own client ids, so that the provider knows them; the same key, which nobody but a bench may do.
+    banks += [
+        scenario.change(
+            replace(banks[-1], name=scenario.name, client_id=scenario.name),
+            world.folder,
+        )
+        for scenario in SCENARIOS
+    ]
+    for bank in banks:
+        complete = publishable(bank, keys, secrets)
+        publisher.publish(bank.name, encode(complete), complete.version, Deadline.after(START))
+
+
+def _decryption_keys(folder: Path) -> dict[str, dict[str, Any]]:
+    """Write the keys that decrypt; returns by client id the public ones, as the provider encrypts to them."""
+    made: dict[str, tuple[RSAKey | ECKey, str]] = {
+        "rsa": (RSAKey.generate_key(2048), "RSA-OAEP-256"),
+        "ec": (ECKey.generate_key("P-256"), "ECDH-ES+A256KW"),
+    }
+    for name, (key, _) in made.items():
+        (folder / f"decryption-{name}.json").write_text(json.dumps(key.as_dict(private=True)))
+    return {
+        f"bank-jwe-{name}": {**key.as_dict(private=False), "kid": key.thumbprint(), "alg": algorithm}
+        for name, (key, algorithm) in made.items()
+    }
 
 
 def connection(name: str, issuer: str, key: str) -> Connection:
