@@ -23,7 +23,7 @@ from pathlib import Path
 from string import Template
 from textwrap import indent
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import httpx
@@ -42,7 +42,7 @@ from tests.counterparts.api_gateway import ApiGateway, PayloadFormat, Target, in
 from tests.counterparts.cognito_configuration import Endpoints, OidcIdentityProvider
 from tests.counterparts.oidc_provider import Client, OidcProvider
 from tests.counterparts.openid_client import RelyingParty
-from tests.support import canaries
+from tests.support import canaries, client_certificates
 from tests.support.keys import ec_key, private_pem, rsa_key
 from tests.support.machine import ROOT
 
@@ -64,14 +64,16 @@ class Declared:
     """A connection as an operator declares it, and the client that the IdP has registered for it.
 
     `yaml` holds the connection's lines but for issuer, client id, authorization and relying party. In it `$key`,
-    `$secret` and `$certificate` stand for references of files that are written for it, `$op` for the IdP's issuer.
-    `key` is RSA or the name of a curve. `client` are members of `Client`.
+    `$secret` and `$certificate` stand for references of files that are written for it, `$op` for the IdP's issuer, `$port` for its port.
+    `key` is RSA or the name of a curve. `client` are members of `Client`. With `tls`, `$tls` is a PEM file of a client
+    certificate and its key, by itself or of the authority that the IdP trusts.
     """
 
     name: str
     yaml: str
     key: str | None = None
     secret: str | None = None
+    tls: Literal["authority", "self_signed"] | None = None
     client: Mapping[str, Any] = field(default_factory=dict)
     client_id: str | None = None
     relying_party_id: str = CLIENT_ID
@@ -174,8 +176,10 @@ def _connection(
 ) -> list[str]:
     """Write the connection's key and secret; return its lines of connections.yaml."""
     references = {
-        name: f"file:{folder / f'{declared.name}.{name}'}" for name in ("key", "certificate", "secret")
+        name: f"file:{folder / f'{declared.name}.{name}'}" for name in ("key", "certificate", "secret", "tls")
     }
+    if declared.tls is not None:
+        (folder / f"{declared.name}.tls").write_text(_client_certificate(declared))
     if declared.key is not None:
         number = next(_numbers)  # connections share no key
         key = rsa_key(number=number) if declared.key == "RSA" else ec_key(declared.key, number=number)
@@ -183,7 +187,7 @@ def _connection(
         (folder / f"{declared.name}.certificate").write_bytes(self_signed(key))
     if declared.secret is not None:
         (folder / f"{declared.name}.secret").write_text(canaries.canary(declared.secret, "client_secret"))
-    own = Template(declared.yaml.strip()).substitute(references, op=op.issuer)
+    own = Template(declared.yaml.strip()).substitute(references, op=op.issuer, port=httpx.URL(op.origin).port)
     lines = f"""
   {declared.name}:
     issuer: {op.issuer}
@@ -201,6 +205,16 @@ def _connection(
     return written
 
 
+def _client_certificate(declared: Declared) -> str:
+    key = ec_key(number=next(_numbers))
+    certificate = (
+        client_certificates.self_signed(key, name=declared.name)
+        if declared.tls == "self_signed"
+        else client_certificates.client_authority().issue(key, name=declared.name)
+    )
+    return certificate + private_pem(key)
+
+
 def self_signed(key: PrivateKey) -> bytes:
     """A certificate of the key in PEM, valid for a day."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bridge")])
@@ -213,13 +227,16 @@ def self_signed(key: PrivateKey) -> bytes:
 
 def _environment(url: str, op: OidcProvider, folder: Path, file: Path) -> dict[str, str]:
     (folder / "id-token.pem").write_text(private_pem(rsa_key()))
+    origin = httpx.URL(op.origin)
+    trusted = {"FEDBRIDGE_CA_BUNDLE": str(op.tls.authority)} if op.tls is not None else {}
     return {
+        **trusted,
         "FEDBRIDGE_ENVIRONMENT": "interop",
         "FEDBRIDGE_BASE_URL": url,
         "FEDBRIDGE_TRANSACTIONS": f"memory:{next(_numbers)}",
         "FEDBRIDGE_CONNECTIONS": f"file:{file}",
         "FEDBRIDGE_ID_TOKEN_KEYS": f"file:{folder / 'id-token.pem'}",
-        "FEDBRIDGE_PRIVATE_HOSTS": str(httpx.URL(op.origin).netloc, "ascii"),
+        "FEDBRIDGE_PRIVATE_HOSTS": f"{origin.host}:{origin.port},localhost:{origin.port}",
         "POWERTOOLS_METRICS_NAMESPACE": "fedbridge/interop",
     }
 
@@ -273,7 +290,8 @@ _watching = threading.Lock()
 
 def _client(declared: Declared, url: str) -> Client:
     """The registration of the connection, which publishes its keys and is called back at its own addresses."""
-    keyed = {} if declared.key is None else {"jwks_uri": f"{url}/{declared.name}/client-jwks.json"}
+    published = declared.key is not None or declared.tls == "self_signed" or "kms:" in declared.yaml
+    keyed = {"jwks_uri": f"{url}/{declared.name}/client-jwks.json"} if published else {}
     secret = {} if declared.secret is None else {"client_secret": declared.secret}
     return Client(
         client_id=declared.upstream_client_id,

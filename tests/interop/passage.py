@@ -34,6 +34,9 @@ class Passage:
         (entry,) = [entry for entry in made_by_bridge(self.upstream) if entry.route == route]
         return entry
 
+    def all(self, route: str) -> list[Received]:
+        return [entry for entry in made_by_bridge(self.upstream) if entry.route == route]
+
     @property
     def authorization(self) -> Received:
         """The authorization request as the browser brought it, before any sign-in page."""
@@ -98,3 +101,17 @@ def sign_in_at_openid_client(
     signed_in = client.callback(rp, request, passage.trip.next_request)
     assert made_by_bridge(bridge.op.journal()) == []
     return signed_in, passage
+
+
+def sign_in_twice(
+    bridge: RunningBridge, client: OpenidClient, browser: httpx.Client, name: str
+) -> tuple[Passage, Passage]:
+    """Sign in at the strict user pool, when the bridge knows nothing of the IdP, and with openid-client, when it does."""
+    with user_pool(bridge, name) as pool:
+        user, first = sign_in_at_pool(bridge, pool, browser)
+    rp = bridge.relying_party(name, pkce=True, nonce=True)
+    signed_in, second = sign_in_at_openid_client(bridge, client, browser, rp)
+    assert user.attributes == {"email": "alice@example.com", "email_verified": "true"}
+    assert signed_in.userinfo["email"] == "alice@example.com"
+    assert user.username == f"bank_{signed_in.claims['sub']}"
+    return first, second

@@ -66,7 +66,8 @@ def test_nothing_of_mutual_tls_is_in_kms(tmp_path, field):
 def test_files_and_the_environment_are_for_local_runs(tmp_path, reference):
     problem = one_problem(tmp_path, mutual_tls={**CERTIFICATE, "key": reference})
     assert problem.startswith("mutual_tls.key: must be one of secretsmanager:, ssm:;")
-    assert loaded(tmp_path, changed(mutual_tls={**CERTIFICATE, "key": reference}), allow_local=True)
+    body = changed(mutual_tls={**CERTIFICATE, "key": reference})
+    assert loaded(tmp_path, body, allow_local=True).mutual_tls is not None
 
 
 def test_a_pasted_key_is_not_repeated(tmp_path):

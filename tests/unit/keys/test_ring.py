@@ -37,6 +37,9 @@ class FakeKeys:
     def decrypter(self, reference, deadline):
         raise AssertionError("ID tokens are signed, never decrypted")
 
+    def client_certificate(self, policy, deadline):
+        raise AssertionError("Cognito is shown no certificate")
+
 
 def local(key) -> LocalSigner:
     return LocalSigner.of(ImportedKey(key=key), None, source="test")

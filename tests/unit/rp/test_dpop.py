@@ -51,8 +51,9 @@ def read(proof):
     header = jwt.get_unverified_header(proof)
     key = jwt.PyJWK(header["jwk"], header["alg"])
     # The clock of these tests is not the machine's.
-    options = {"verify_exp": False, "verify_iat": False}
-    return header, jwt.decode(proof, key.key, algorithms=[header["alg"]], options=options)
+    return header, jwt.decode(
+        proof, key.key, algorithms=[header["alg"]], options={"verify_exp": False, "verify_iat": False}
+    )
 
 
 @pytest.mark.parametrize(
