@@ -262,7 +262,7 @@ def connection(name: str, issuer: str, key: str) -> Connection:
             "family_name": "family_name",
             "phone_number": "phone_number",
             "locale": "locale",
-            "custom:upstream_sub": "upstream_sub",
+            "bank_subject": "upstream_sub",
         },
     )
 

@@ -8,7 +8,7 @@ from bench.world import connection
 from fedbridge.configuration.rules import problems_of
 from fedbridge.configuration.urls import Allowed
 
-PLAIN = connection("bank-file", "https://localhost:8443", "file:client.json")
+PLAIN = connection("bank-file", "https://localhost:8443", "file:/keys/client.json")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
