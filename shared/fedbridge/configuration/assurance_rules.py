@@ -83,7 +83,7 @@ def _order(connection: Connection) -> Iterator[Problem]:
         )
     if order and demanded and not set(order) & set(demanded):
         yield Problem("assurance.acr_order", "holds none of authorization.acr_values")
-    if order and not demanded and "acr_values" not in connection.authorization.pass_through:
+    if order and not demanded and "acr_values" not in connection.authorization.travelling:
         yield Problem(
             "assurance.acr_order",
             "has no effect: nothing asks for an acr, neither authorization.acr_values nor an app (pass_through)",
@@ -95,7 +95,7 @@ def _map(connection: Connection) -> Iterator[Problem]:
     demanded = connection.authorization.acr_values
     if not acr_map:
         return
-    if "acr_values" not in connection.authorization.pass_through:
+    if "acr_values" not in connection.authorization.travelling:
         yield Problem(
             "assurance.acr_map",
             "needs acr_values in authorization.pass_through, or no app can ask for a level",
@@ -142,7 +142,7 @@ def _credential(connection: Connection) -> Iterator[Problem]:
             "assurance.vot", "needs the vectors that are asked for, in authorization.parameters.vtr"
         )
         return
-    if "vtr" in connection.authorization.pass_through:
+    if "vtr" in connection.authorization.travelling:
         yield Problem("authorization.pass_through", "cannot hold vtr beside assurance.vot: credential")
     asked = vectors(vtr)
     if any(vector == identity_confidence(vector) for vector in asked):

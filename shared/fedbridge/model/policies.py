@@ -101,10 +101,11 @@ class AssurancePolicy:
     """How the assurance that was asked for is recognised in the answer; what is missing or too weak is refused.
 
     `acr_order` lists `acr` values from the weakest to the strongest: an answer at or above one that was asked for will
-    do. `acr_map` maps what apps ask for through Cognito to the IdP's values, and the answer back. `vot` compares whole
-    vectors (`vector`) or leaves out the identity component P, as GOV.UK does (`credential`); `vtm` is the expected
-    trustmark. `claims` are ID-token claims that must have one of the values. `amr` lists alternatives, each one or more
-    methods with blanks between them that must all have been used.
+    do. `acr_map` maps what apps ask for through Cognito to the IdP's values, and exactly what was reached back. `vot`
+    compares whole vectors (`vector`) or leaves out the identity component P, as GOV.UK does (`credential`). Whatever was
+    asked for, `vtm` is the trustmark, `claims` are ID-token claims that have one of the values (strings; whole numbers
+    and booleans as JSON writes them; nothing else), and `amr` lists alternatives, each one or more methods with blanks
+    between them that have all been used.
     """
 
     acr_order: tuple[str, ...] = ()

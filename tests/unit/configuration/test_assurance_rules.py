@@ -110,6 +110,14 @@ def test_a_map_that_would_lose_or_bend_a_level(acr_map, others, path):
     assert paths({"acr_map": acr_map}, **{"pass_through": ("acr_values",), **others}) == [path]
 
 
+def test_a_parameter_that_may_not_leave_asks_for_nothing():
+    kept_back = {"pass_through": ("acr_values",), "allowed_parameters": ("client_id",)}
+    assert paths({"acr_map": {"strong": "high"}, "acr_order": ORDER}, **kept_back) == [
+        "assurance.acr_order",
+        "assurance.acr_map",
+    ]
+
+
 def test_a_map_whose_words_read_like_other_levels_of_the_order():
     found = paths({"acr_map": {"high": "substantial"}, "acr_order": ORDER}, pass_through=("acr_values",))
     assert found == ["assurance.acr_map.high"]

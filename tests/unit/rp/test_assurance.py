@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fedbridge.errors import OAuthError, UpstreamError
 from fedbridge.model.identity import Identity
@@ -133,6 +135,33 @@ def test_what_the_connection_does_not_offer_is_refused(asked, fixed, policy):
     with pytest.raises(OAuthError) as failure:
         offered(asked, fixed, **policy)
     assert (failure.value.error, failure.value.reason) == ("invalid_request", "acr_values_not_offered")
+
+
+LEVELS = [*ORDER, "aal2", "other"]
+"""Values in the order, and outside of it."""
+
+
+@given(
+    demanded=st.sets(st.sampled_from(LEVELS), min_size=1),
+    asked=st.lists(st.sampled_from(LEVELS), min_size=1),
+    order=st.permutations(ORDER),
+)
+def test_what_is_offered_is_what_both_sides_would_accept(demanded, asked, order):
+    """Whoever meets the connection's demand and the app's wish meets what is sent, and nobody else does."""
+
+    def meets(acr, values):
+        try:
+            check({"acr_values": " ".join(values)}, {"acr": acr}, acr_order=tuple(order))
+        except UpstreamError:
+            return False
+        return True
+
+    both = {acr for acr in LEVELS if meets(acr, demanded) and meets(acr, asked)}
+    try:
+        sent = offered(" ".join(asked), " ".join(demanded), acr_order=tuple(order)).split()
+    except OAuthError:
+        sent = []
+    assert {acr for acr in LEVELS if meets(acr, sent)} == both
 
 
 def test_words_of_an_app_are_mapped_to_the_idps():
