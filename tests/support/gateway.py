@@ -100,13 +100,16 @@ class Gateway:
         self.bridge = bridge or Bridge()
         self.watched = watched
         self.idp: FakeIdp | None = None
+        self.signed_responses = False
         self.mend: Callable[[], object] = lambda: None
 
     def connect(self, idp: FakeIdp, **fields: Any) -> None:
         """Put the real OpenID Connect side and this IdP behind every connection; `fields` are those of `acme`."""
         self.idp = idp
         self.bridge.front = replace(self.bridge.front, upstream=lambda _: idp.upstream)
-        self.bridge.registry.put(connection(**(idp_fields(idp) | fields)))
+        at = connection(**(idp_fields(idp) | fields))
+        self.signed_responses = at.authorization.signed_response
+        self.bridge.registry.put(at)
 
     def serve_with(self, **services: Any) -> None:
         """Replace services that both functions share: `connections`, `transactions`, `telemetry` …"""
@@ -256,10 +259,13 @@ class Visitor:
         """Begin a sign-in; returns the upstream state."""
         answer = self.authorize(**parameters)
         assert answer.status == 302, answer
-        return answer.location["state"]
+        pushed = self.gateway.idp.state if self.gateway.idp is not None else ""
+        return answer.location.get("state", pushed)
 
     def callback(self, state: str | None, *, method: str = "GET", **parameters: str) -> Answer:
-        """Come back from the IdP; without parameters, with a code."""
+        """Come back from the IdP; without parameters, with a code, signed if that was asked for."""
+        if self.gateway.signed_responses and self.gateway.idp is not None and not parameters:
+            return self.callback_raw(f"response={self.gateway.idp.response_jwt(state=state)}", method=method)
         sent = {"state": state, **(parameters or {"code": "upstream-code"})}
         pairs = {key: value for key, value in sent.items() if value is not None}
         return self.callback_raw(urlencode(pairs), method=method)

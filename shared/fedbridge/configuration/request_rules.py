@@ -31,6 +31,7 @@ DEFAULT_ALGORITHMS = ("RS256", "ES256", "ES384", "ES512")
 _PARAMETER = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _TYP = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]{0,126}")
 _CARRIERS = frozenset({"client_id", "request", "request_uri"})
+_CLAIMS = ("iss", "sub", "aud", "exp", "nbf", "iat", "jti")
 
 
 def request_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
@@ -41,6 +42,7 @@ def request_problems(connection: Connection, allowed: Allowed) -> Iterator[Probl
         yield Problem("authorization.max_query", f"must be at least {MIN_QUERY} characters")
     yield from _pushing(connection)
     if profile.request_object is not None:
+        yield from _names_in_a_jwt(connection)
         for path, message in _request_object(connection, profile.request_object, allowed):
             yield Problem(f"authorization.request_object.{path}", message)
     yield from _response(connection)
@@ -92,6 +94,18 @@ def _pushing(connection: Connection) -> Iterator[Problem]:
         yield Problem(path, "is missing: authorization.par is required")
     if given and not required:
         yield Problem(path, "is not used: authorization.par is not required")
+
+
+def _names_in_a_jwt(connection: Connection) -> Iterator[Problem]:
+    """SMART on FHIR has a parameter `aud`; in a request object there is no place for it (RFC 9101 §4)."""
+    profile = connection.authorization
+    taken = "is a claim of the request object itself, and cannot be a parameter in it"
+    for name in profile.parameters:
+        if name in _CLAIMS:
+            yield Problem(f"authorization.parameters.{name}", taken)
+    for i, name in enumerate(profile.pass_through):
+        if name in _CLAIMS:
+            yield Problem(f"authorization.pass_through[{i}]", taken)
 
 
 def _request_object(

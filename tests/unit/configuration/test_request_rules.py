@@ -192,6 +192,16 @@ def test_the_algorithm_of_a_shared_key_is_the_one_that_it_is_published_with(tmp_
     assert problem.startswith("authorization.request_object.algorithm: is not the one of")
 
 
+@pytest.mark.parametrize("name", ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"])
+def test_a_claim_of_the_jwt_itself_is_no_parameter_in_it(tmp_path, name):
+    fixed = {"parameters": {name: "x"}}
+    assert authorization(tmp_path, **fixed) == []
+    (problem,) = authorization(tmp_path, **fixed, request_object={})
+    assert problem.startswith(f"authorization.parameters.{name}: is a claim of the request object itself")
+    (problem,) = authorization(tmp_path, pass_through=["prompt", name], request_object={})
+    assert problem.startswith("authorization.pass_through[1]: is a claim of the request object itself")
+
+
 def test_a_key_that_only_rests_does_not_sign_requests(tmp_path):
     problem = one_problem(
         tmp_path,

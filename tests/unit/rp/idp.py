@@ -231,7 +231,7 @@ class FakeIdp:
 
     def __post_init__(self) -> None:
         self.upstream = self.new_upstream()
-        self.nonce = ""
+        self.nonce = self.state = ""
         self.serve_metadata()
         self.serve_keys(public_jwk(self.key))
         self.answer_token(lambda _: self.token_answer())
@@ -305,8 +305,31 @@ class FakeIdp:
             "require_pushed_authorization_requests": required,
         }
         self.serve_metadata()
-        self.http.answer("POST", url, *(answers or (pushed(),)))
+        self.http.answer("POST", url, *(answers or (self.take_pushed,)))
         return url
+
+    def take_pushed(self, request: OutboundRequest) -> OutboundResponse:
+        """Read nonce and state, and answer with a reference."""
+        sent = form(request)
+        self.nonce, self.state = sent.get("nonce", ""), sent.get("state", "")
+        return pushed()
+
+    def response_claims(self, **claims: Any) -> dict[str, Any]:
+        """Return a JWT-secured authorization response's claims, right but for `claims`: None removes a member."""
+        good = {
+            "iss": self.issuer,
+            "aud": CLIENT_ID,
+            "exp": int(self.clock()) + 600,
+            "state": STATE,
+            "code": "the-code",
+        }
+        return {name: value for name, value in {**good, **claims}.items() if value is not None}
+
+    def response_jwt(self, header: Mapping[str, Any] | None = None, **claims: Any) -> str:
+        """Return the response itself (JARM §2.1)."""
+        members = {"alg": self.algorithm, "kid": self.key.kid, **(header or {})}
+        members = {name: value for name, value in members.items() if value is not None}
+        return sign(members, json.dumps(self.response_claims(**claims)).encode(), self.key)
 
     def pushed_form(self, at: Connection, *, state: str, callback_url: str) -> dict[str, str]:
         """Begin at a connection that pushes and has a key; returns what arrived at the endpoint."""
