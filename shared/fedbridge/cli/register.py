@@ -26,10 +26,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
     parser.add_argument("--environment", help="names the secret where registration.access_token does not")
     parser.add_argument(
-        "--keys",
-        choices=["uri", "inline"],
-        default="uri",
-        help="register client-jwks.json, or the keys in it",
+        "--keys", choices=["uri", "inline"], help="register the URL of client-jwks.json, or the keys in it"
     )
     parser.add_argument(
         "--client-name", metavar="TEXT", help="what the IdP calls the bridge; the connection's name"
@@ -91,22 +88,24 @@ def _register(desk: Desk) -> int:
 
 def _read(desk: Desk) -> int:
     client_uri, token = desk.managed()
+    provider = discover(desk.connection, desk.calls, desk.deadline)
+    desk.facts(provider)  # What is wrong with the connection is found before anything is sent.
     with desk.rescue.reserved():
         answer = desk.registrar.read(client_uri, token)
         desk.keep(answer)
     print(json.dumps({"client_id": answer.client_id, **answer.metadata}, indent=2, sort_keys=True))
-    facts = desk.facts(discover(desk.connection, desk.calls, desk.deadline))
-    return _judged(desk, facts, answer, [])
+    return _judged(desk, desk.facts(provider, answer.metadata), answer, [])
 
 
 def _update(desk: Desk) -> int:
     client_uri, token = desk.managed()
     connection = desk.connection
-    facts = desk.facts(discover(connection, desk.calls, desk.deadline))
-    requested(connection, facts)  # What cannot be registered is found before anything is sent.
+    provider = discover(connection, desk.calls, desk.deadline)
+    requested(connection, desk.facts(provider))  # Likewise.
     with desk.rescue.reserved():
         current = desk.registrar.read(client_uri, token)
         desk.keep(current)
+    facts = desk.facts(provider, current.metadata)
     with desk.rescue.reserved():
         metadata = updated(connection, facts, current.metadata, connection.client_id)
         answer = desk.registrar.update(client_uri, metadata, current.access_token or token)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
 from fedbridge.cli.connections import Quiet
@@ -20,6 +20,7 @@ from fedbridge.configuration.urls import Allowed, browser_url_problem
 from fedbridge.errors import ConfigurationError
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
+from fedbridge.model.connection import SIGNATURE_ALGORITHMS
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import Registration
 from fedbridge.net.outbound import OutboundClient
@@ -85,19 +86,27 @@ class Desk:
         )
         self.rescue.store(self.store, self.deadline)
 
-    def facts(self, provider: IdentityProvider) -> Facts:
-        """Return what a registration says beside the connection itself; raises ConfigurationError, KeyUnavailable."""
-        connection, options = self.connection, self.options
-        base = f"{_base_url(options)}/{connection.name}"
+    def facts(self, provider: IdentityProvider, registered: Mapping[str, Any] | None = None) -> Facts:
+        """Return what a registration says beside the connection itself; raises ConfigurationError, KeyUnavailable.
+
+        What no option says stays as it is `registered`. An IdP cannot fetch keys from a bridge on loopback.
+        """
+        connection, options, current = self.connection, self.options, registered or {}
+        base_url = _base_url(options)
+        base = f"{base_url}/{connection.name}"
+        inline = "jwks" in current or base_url.startswith("http://")
+        name = current.get("client_name")
         profile = connection.authorization
         return Facts(
             callback_url=f"{base}/callback",
-            client_name=options.client_name or connection.name,
+            client_name=options.client_name or (name if isinstance(name, str) else connection.name),
             method=connection.client_authentication.method,
             assertion_algorithm=self._assertion_algorithm(),
             request_object_algorithm=self._request_object_algorithm(),
             jwks=connection.client_jwks,
-            jwks_uri=f"{base}/client-jwks.json" if options.keys == "uri" else None,
+            jwks_uri=None
+            if options.keys == "inline" or (options.keys is None and inline)
+            else f"{base}/client-jwks.json",
             certificate_subject=self._certificate_subject(),
             supported=provider.supported,
             pushes=profile.par == "required"
@@ -115,16 +124,19 @@ class Desk:
                 return None
 
     def _request_object_algorithm(self) -> str | None:
-        profile, authentication = (
-            self.connection.authorization.request_object,
-            self.connection.client_authentication,
-        )
+        """Return it as sign-ins do: by the object's own key, or by that of client assertions."""
+        profile = self.connection.authorization.request_object
         if profile is None:
             return None
-        reference = profile.key or authentication.key
+        authentication = self.connection.client_authentication
+        reference, algorithm = profile.key, profile.algorithm
+        if reference is None:
+            reference = authentication.key
+            if algorithm is None and authentication.algorithm in SIGNATURE_ALGORITHMS:
+                algorithm = authentication.algorithm
         if reference is None:
             raise ConfigurationError(f"{self.connection.name}: request objects need a key")
-        return self.keys.signer(reference, profile.algorithm, self.deadline).algorithm
+        return self.keys.signer(reference, algorithm, self.deadline).algorithm
 
     def _certificate_subject(self) -> str | None:
         """Return the certificate's subject as RFC 4514 writes it (RFC 8705 §2.1.2), for tls_client_auth."""
@@ -157,7 +169,7 @@ def opened(options: argparse.Namespace) -> Iterator[Desk]:
     with contextlib.closing(OutboundClient(private_hosts=hosts, ca_bundle=options.ca_bundle)) as http:
         yield Desk(
             options=options,
-            connection=publishable(connection, keys, secrets),
+            connection=replace(publishable(connection, keys, secrets), registration=registration),
             registration=registration,
             access_token=access_token,
             keys=keys,
@@ -202,11 +214,13 @@ def _base_url(options: argparse.Namespace) -> str:
 
 
 def _default_reference(options: argparse.Namespace) -> str:
+    if options.environment is not None:
+        return (
+            f"secretsmanager:fedbridge/{options.environment}/{options.connection}/registration-access-token"
+        )
     if options.local:
         return f"file:{options.state / options.connection}.registration-access-token"
-    if options.environment is None:
-        raise ConfigurationError(
-            f"{options.connection}: registration.access_token: is missing: name the secret to store it in, or give"
-            " --environment"
-        )
-    return f"secretsmanager:fedbridge/{options.environment}/{options.connection}/registration-access-token"
+    raise ConfigurationError(
+        f"{options.connection}: registration.access_token: is missing: name the secret to store it in, or give"
+        " --environment"
+    )

@@ -120,6 +120,8 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
             yield "mutual_tls.next_certificate", "certificate", connection.mutual_tls.next_certificate
     if connection.client_authentication.secret:
         yield "client_authentication.secret", "secret", connection.client_authentication.secret
+    if connection.registration is not None and connection.registration.access_token is not None:
+        yield "registration.access_token", "secret", connection.registration.access_token
     for i, jwk in enumerate(connection.client_jwks):
         # Not by `kid`, which may be a literal that the IdP chose.
         yield f"client_jwks[{i}]", "public key", " ".join(str(jwk.get(name)) for name in _PUBLIC_MEMBERS)
