@@ -6,9 +6,6 @@ Each token is genuine but for one thing, and its good twin passes afterwards.
 import base64
 import hmac
 import json
-import os
-from functools import cache
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -22,7 +19,7 @@ from fedbridge.model.connection import SIGNATURE_ALGORITHMS
 from fedbridge.rp.jwks import parse_jwk_set
 from fedbridge.rp.jwt import Accepted, read_header, verify_signature
 from tests.negative.id_tokens import passes, pinned, raw, refuse, resigned, sign_raw
-from tests.support.machine import ROOT
+from tests.support.wycheproof import wycheproof
 from tests.unit.rp.idp import ISSUER, NOW, FakeIdp, native, private_key, public_jwk, sign
 
 SEVERAL = ("RS256", "PS256", "ES256")
@@ -235,23 +232,10 @@ def test_case_90_another_key_under_the_same_kid():
     refuse(idp, "id_token_signature_invalid")
 
 
-WYCHEPROOF = Path(os.environ.get("WYCHEPROOF_DIR", ROOT.parent / "shared" / "vectors" / "wycheproof"))
-
-
-@cache
-def wycheproof(name):
-    path = WYCHEPROOF / f"json_web_{name}_test.json"
-    if not path.exists():
-        pytest.skip(
-            f"this machine lacks the Wycheproof vectors (WYCHEPROOF_DIR, or {path.parent.name} beside the project)"
-        )
-    return json.loads(path.read_text())["testGroups"]
-
-
 def vectors(name):
     """Yield (vector, JWKS, algorithms): every JWS, with the algorithms pinned that its keys say."""
     for group in wycheproof(name):
-        published = group.get("public", group.get("private"))
+        published = group["public"] if "public" in group else group["private"]
         jwks = published.get("keys", [published])
         algorithms = [jwk["alg"] for jwk in jwks if jwk.get("alg") in SIGNATURE_ALGORITHMS]
         for vector in group["tests"]:
