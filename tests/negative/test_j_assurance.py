@@ -163,6 +163,29 @@ def test_case_99_a_new_sign_in_that_the_person_took_out_of_the_url():
 
 
 @pytest.mark.parametrize(
+    ("connection", "prompt", "reason"),
+    [
+        ({"pass_through": ()}, "login", "prompt_login"),
+        ({"pass_through": ()}, "consent login", "prompt_login"),
+        ({"parameters": {"prompt": "select_account"}}, "login", "prompt_login"),
+        ({"parameters": {"prompt": "login"}}, "none", "prompt_none"),
+        ({"allowed_parameters": ("client_id",)}, "login", "prompt_login"),
+    ],
+)
+def test_case_9_a_prompt_that_the_idp_would_not_be_told(connection, prompt, reason):
+    """An app that wants the person to sign in anew must not get the session of an hour ago, because it was not asked for."""
+    made = gateway({"acr": "high"}, **connection)
+    answer = Visitor(made).authorize(prompt=prompt)
+    made.mend = lambda: made.connect(made.idp)
+    assert_sent_back(made, answer, "login_required", reason)
+
+
+def test_case_9_a_prompt_that_the_connection_fixes_anyway():
+    made = gateway({}, pass_through=(), parameters={"prompt": "login consent"})
+    assert Visitor(made).authorize(prompt="login").location["prompt"] == "login consent"
+
+
+@pytest.mark.parametrize(
     ("parameters", "reason"),
     [
         ({"max_age": "-1"}, "max_age_malformed"),

@@ -116,12 +116,11 @@ def _code_challenge(relying_party: RelyingParty, query: Parameters) -> str | Non
 def _passed_through(connection: Connection, query: Parameters) -> dict[str, str]:
     """Return the values that travel on; what the connection does not name is dropped, as an OP may (Core §3.1.2.1).
 
-    `prompt=none` and `max_age` are promises, not hints: where they cannot travel, the request is refused.
+    `prompt=none`, `prompt=login` and `max_age` are promises, not hints: where they cannot travel, the request is refused.
     """
     allowed = connection.authorization.travelling
-    prompt, max_age = query.value("prompt"), query.value("max_age")
-    if prompt is not None and "none" in prompt.split(" ") and "prompt" not in allowed:
-        raise OAuthError("login_required", "this connection cannot sign in silently", reason="prompt_none")
+    max_age = query.value("max_age")
+    _check_prompt(connection, query.get("prompt", "").split(" "))
     if max_age is not None and not _MAX_AGE.fullmatch(max_age):
         raise _invalid("max_age must be a number of seconds", "max_age_malformed")
     if max_age is not None and "max_age" not in allowed:
@@ -131,6 +130,20 @@ def _passed_through(connection: Connection, query: Parameters) -> dict[str, str]
         if len(value) > MAX_VALUE or "\r" in value or "\n" in value:
             raise _invalid(f"{name} is too long or holds a line break", "parameter_unusable")
     return values
+
+
+def _check_prompt(connection: Connection, asked: list[str]) -> None:
+    """Refuse what the IdP would not be told: an OP that cannot ask again for credentials must say so (Core §3.1.2.1)."""
+    fixed = connection.authorization.parameters.get("prompt")
+    told = asked if "prompt" in connection.authorization.travelling else []
+    if fixed is not None:
+        told = fixed.split(" ")
+    if "none" in asked and "none" not in told:
+        raise OAuthError("login_required", "this connection cannot sign in silently", reason="prompt_none")
+    if "login" in asked and "login" not in told:
+        raise OAuthError(
+            "login_required", "this connection cannot ask for a new sign-in", reason="prompt_login"
+        )
 
 
 def _invalid(description: str, reason: str) -> OAuthError:
