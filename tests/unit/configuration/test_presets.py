@@ -198,7 +198,7 @@ def test_a_preset_that_says_nothing_about_itself_is_one(tmp_path):
 )  # fmt: skip
 def test_an_unknown_preset_names_those_there_are_and_no_file_is_looked_for(tmp_path, name):
     with pytest.raises(
-        ConfigurationError, match=r"there is no such preset; there are auth0, .*okta.*our-bank"
+        ConfigurationError, match=r"there is no such preset; there are apple, auth0, .*okta.*our-bank"
     ):
         read_preset(name, tmp_path)
 
