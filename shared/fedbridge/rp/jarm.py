@@ -71,7 +71,8 @@ def open_response(
     )
     claims = verify_jwt(context, token, accepted, jwks.of(context, KIND)).claims
     _check_state(claims, remembered.get("state", ""))
-    if claims.get("iss") not in issuers(context.connection):
+    issuer = claims.get("iss")
+    if not isinstance(issuer, str) or issuer not in issuers(context.connection):
         raise IssuerMismatch("authorization_response_iss_mismatch")
     if claims.get("aud") not in (context.connection.client_id, [context.connection.client_id]):
         raise UpstreamError("authorization_response_audience_mismatch")
