@@ -86,8 +86,8 @@ REFUSED = {
 WHY = {
     "unpushed": ("authorization_response_error", "invalid_request"),
     "unbound": ("authorization_code_refused", "invalid_grant"),
-    "rs256": ("client_authentication_refused", None),
-    "other-audience": ("client_authentication_refused", None),
+    "rs256": ("client_authentication_refused", "invalid_client"),
+    "other-audience": ("client_authentication_refused", "invalid_client"),
 }
 
 

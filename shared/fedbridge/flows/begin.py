@@ -51,6 +51,8 @@ def begin(services: FrontChannel, request: Request) -> Response:
             correlation_id=request.correlation_id,
             reason=error.reason,
             error=error.error,
+            upstream_code=getattr(failure, "upstream_code", None),
+            upstream_status=getattr(failure, "upstream_status", None),
         )
         return redirect_with_error(client.redirect_uri, client.state, error, request.correlation_id)
 
