@@ -27,23 +27,39 @@ POSITIONS = {
     "_refused": 0,
 }
 
-JWTS = ("id_token",)
-"""Kinds of JWT that an IdP sends, as `fedbridge.rp.jwt` names them in its reasons."""
+ENCRYPTABLE = ("id_token", "userinfo")
+JWTS = (*ENCRYPTABLE, "nested_token")
+"""Kinds of JWT that an IdP sends, as `fedbridge.rp.jwt` names them in its reasons; some may come in a JWE."""
+
+_OF_JWTS = (
+    "encrypted", "algorithms_unusable", "malformed", "algorithm_refused", "header_refused", "type_refused",
+    "kid_malformed", "signature_invalid", "key_unknown", "kid_ambiguous",
+)  # fmt: skip
+_OF_ENCRYPTABLE = (
+    "not_encrypted", "encryption_malformed", "encryption_algorithm_refused", "encryption_header_refused",
+    "encryption_claims_differ", "decryption_key_unknown", "decryption_failed", "not_signed",
+)  # fmt: skip
+_OF_OTHERS = (
+    "issuer_mismatch", "audience_mismatch", "time_malformed", "expired", "not_yet_valid", "from_the_future",
+)  # fmt: skip
+"""What `fedbridge.rp.claim_checks` says of JWTs that are no ID tokens."""
+
+
+def _spelt(kinds: tuple[str, ...], reasons: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    return {
+        f"f'{{{kind}}}_{reason}'": frozenset({f"{each}_{reason}" for each in kinds})
+        for reason in reasons
+        for kind in ("kind", "accepted.kind")
+    }
+
 
 # The reason as it is written in the code → the reasons that it stands for. What only hands on another failure's
 # reason stands for none of its own.
 SPELT: dict[str, frozenset[str]] = {
-    **{
-        written.format(kind): frozenset({f"{each}_{reason}" for each in JWTS})
-        for reason in (
-            "encrypted", "not_encrypted", "algorithms_unusable", "malformed", "algorithm_refused", "header_refused",
-            "type_refused", "kid_malformed", "signature_invalid", "key_unknown", "kid_ambiguous",
-            "encryption_malformed", "encryption_algorithm_refused", "encryption_header_refused",
-            "encryption_claims_differ", "decryption_key_unknown", "decryption_failed", "not_signed",
-        )
-        for kind in ("kind", "accepted.kind")
-        for written in (f"f'{{{{{{}}}}}}_{reason}'",)
-    },
+    **_spelt(JWTS, _OF_JWTS),
+    **_spelt(ENCRYPTABLE, _OF_ENCRYPTABLE),
+    **_spelt(("userinfo", "nested_token"), _OF_OTHERS),
+    "f'{document.name}_unavailable'": frozenset({"jwks_unavailable", "did_document_unavailable"}),
     "f'id_token_{name}_malformed'": frozenset({f"id_token_{name}_malformed" for name in ("exp", "iat", "nbf")}),
     "f'id_token_{name}_mismatch'": frozenset({f"id_token_{name}_mismatch" for name in ("at_hash", "c_hash", "s_hash")}),
     "f'{endpoint}_endpoint_answer_invalid'": frozenset({"token_endpoint_answer_invalid"}),
