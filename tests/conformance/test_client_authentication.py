@@ -12,6 +12,9 @@ import jwt
 import pytest
 
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
+from fedbridge.model.policies import MutualTls
+from fedbridge.ports import ClientCertificate
+from tests.support.canaries import canary
 from tests.unit.rp.idp import (
     CLIENT_ID,
     ISSUER,
@@ -28,6 +31,10 @@ from tests.unit.rp.idp import (
 )
 
 TOKEN_ENDPOINT = f"{ISSUER}/token"
+CERTIFICATE = ClientCertificate(
+    chain="the chain", private_key=canary("the private key of the chain", "a private key")
+)
+MUTUAL_TLS = MutualTls(certificate="env:CERTIFICATE", key="env:TLS_KEY")
 GRANT = {"grant_type", "code", "redirect_uri", "code_verifier"}
 ASSERTION = {"client_id", "client_assertion_type", "client_assertion"}
 
@@ -84,6 +91,16 @@ class StrictTokenEndpoint:
     def private_key_jwt(self, request, parameters):
         header = self._assertion(request, parameters, self.public_key.public_key)
         assert header == {"alg": self.algorithm, "typ": "JWT", "kid": self.public_key.thumbprint()}
+
+    def tls_client_auth(self, request, parameters):
+        """RFC 8705 §2: the client id says whose certificate the handshake shows, and nothing else is a credential."""
+        assert "authorization" not in request.headers
+        assert parameters.keys() == GRANT | {"client_id"}
+        assert parameters["client_id"] == self.client_id
+        assert request.client_certificate.chain == CERTIFICATE.chain
+        assert request.client_certificate.connection == "acme"
+
+    self_signed_tls_client_auth = tls_client_auth
 
     def _assertion(self, request, parameters, key):
         assert "authorization" not in request.headers
@@ -153,6 +170,34 @@ def test_secrets(method, secret, client_id):
     sign_in_twice(idp, at, StrictTokenEndpoint(idp, method, client_id=client_id, secret=secret))
 
 
+@pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
+def test_mutual_tls(method):
+    idp = FakeIdp()
+    idp.keys.certificates[MUTUAL_TLS.certificate] = CERTIFICATE
+    at = with_client_authentication(replace(connection(), mutual_tls=MUTUAL_TLS), method=method)
+    sign_in_twice(idp, at, StrictTokenEndpoint(idp, method))
+
+
+@pytest.mark.parametrize(
+    "method", ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
+)
+def test_every_method_goes_with_a_certificate(method):
+    """RFC 8705 §4: tokens are bound to it, whoever the client is known by."""
+    idp, key = FakeIdp(), private_key("ES256", 7)
+    idp.keys.signers[KEY_REFERENCE] = KeySigner(key, "ES256")
+    idp.keys.certificates[MUTUAL_TLS.certificate] = CERTIFICATE
+    algorithm = {"private_key_jwt": "ES256", "client_secret_jwt": "HS256"}.get(method)
+    at = with_client_authentication(
+        replace(connection(), mutual_tls=MUTUAL_TLS),
+        method=method,
+        key=KEY_REFERENCE,
+        secret=SECRET_REFERENCE,
+    )
+    sign_in_twice(idp, at, StrictTokenEndpoint(idp, method, public_key=key, algorithm=algorithm))
+    expected = replace(CERTIFICATE, connection="acme")
+    assert all(request.client_certificate == expected for request in idp.http.sent)
+
+
 def test_raw_basic_is_for_idps_that_do_not_decode():
     idp = FakeIdp()
     idp.secrets.values[SECRET_REFERENCE] = "a:b+c%d e"
@@ -166,14 +211,21 @@ def test_raw_basic_is_for_idps_that_do_not_decode():
 
 
 @pytest.mark.parametrize(
-    "method", ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
+    "method",
+    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth"],
 )
 def test_the_credential_is_in_no_url_and_no_log(method):
-    """Case 86: the secret is in no URL or log, and neither is an assertion."""
+    """Case 86: the secret is in no URL or log, and neither is an assertion or the key of a certificate."""
     idp = FakeIdp()
+    idp.keys.certificates[MUTUAL_TLS.certificate] = CERTIFICATE
     idp.keys.signers[KEY_REFERENCE] = KeySigner(private_key("ES256", 7), "ES256")
     redirect = idp.begin(
-        at := with_client_authentication(method=method, key=KEY_REFERENCE, secret=SECRET_REFERENCE)
+        at := with_client_authentication(
+            replace(connection(), mutual_tls=MUTUAL_TLS),
+            method=method,
+            key=KEY_REFERENCE,
+            secret=SECRET_REFERENCE,
+        )
     )
     idp.finish(redirect, at)
     (request,) = idp.http.calls(TOKEN_ENDPOINT)
@@ -181,4 +233,5 @@ def test_the_credential_is_in_no_url_and_no_log(method):
     said = [redirect.url, repr(redirect), repr(request), json.dumps(idp.telemetry.events)]
     said += [request.url for request in idp.http.sent]
     encoded = request.headers.get("authorization", SECRET).removeprefix("Basic ")
-    assert not [text for text in said for secret in (credential, SECRET, encoded) if secret in text]
+    secrets = (credential, SECRET, encoded, CERTIFICATE.private_key)
+    assert not [text for text in said for secret in secrets if secret in text]

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import ClientAuthentication
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.metadata import ProviderMetadata
+from fedbridge.model.policies import MutualTls
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.client_authentication import authenticate, choose_method
 from fedbridge.rp.context import Context
@@ -57,6 +60,43 @@ def context(idp=None, offered=ALL, signing=(), *, secret_value=None, **authentic
 )
 def test_auto_takes_the_strongest_that_both_sides_have(offered, means, chosen):
     assert choose_method(context(offered=offered, **means)) == chosen
+
+
+MUTUAL_TLS = MutualTls(certificate="env:CERTIFICATE", key="env:TLS_KEY")
+TLS = ("tls_client_auth", "self_signed_tls_client_auth")
+
+
+@pytest.mark.parametrize(
+    ("offered", "means", "chosen"),
+    [
+        ((*TLS, *ALL), {"key": KEY_REFERENCE}, "private_key_jwt"),
+        ((*TLS, *ALL), {"secret": SECRET_REFERENCE}, "tls_client_auth"),
+        (TLS, {}, "tls_client_auth"),
+        (("client_secret_post",), {"secret": SECRET_REFERENCE}, "client_secret_post"),
+    ],
+)
+def test_auto_takes_a_certificate_where_there_is_one(offered, means, chosen):
+    given = context(offered=offered, **means)
+    certified = replace(given, connection=replace(given.connection, mutual_tls=MUTUAL_TLS))
+    assert choose_method(certified) == chosen
+
+
+@pytest.mark.parametrize("offered", [TLS, TLS[:1], TLS[1:]])
+def test_auto_takes_no_method_of_mutual_tls_without_a_certificate(offered):
+    with pytest.raises(ConfigurationError):
+        choose_method(context(offered=offered, secret=SECRET_REFERENCE, key=KEY_REFERENCE))
+
+
+def test_auto_does_not_take_a_self_signed_certificate_that_nobody_knows():
+    given = context(offered=TLS[1:], secret=SECRET_REFERENCE)
+    with pytest.raises(ConfigurationError):
+        choose_method(replace(given, connection=replace(given.connection, mutual_tls=MUTUAL_TLS)))
+
+
+@pytest.mark.parametrize("method", TLS)
+def test_the_methods_of_mutual_tls_need_a_certificate(method):
+    with pytest.raises(ConfigurationError, match="acme: the method needs mutual_tls"):
+        authenticate(context(method=method), f"{ISSUER}/t", {})
 
 
 @pytest.mark.parametrize(
