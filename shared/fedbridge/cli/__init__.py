@@ -9,9 +9,9 @@ from fedbridge import __version__
 from fedbridge.errors import FedbridgeError
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 refused or failed, 2 called wrongly."""
-    from fedbridge.cli import connections, dev, keys, register, secrets  # noqa: PLC0415  --help and --version need none of it
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every command; what it parses has `run`, which takes it and returns the exit code."""
+    from fedbridge.cli import connections, dev, keys, register, secrets  # noqa: PLC0415  each loads what it works with
 
     parser = argparse.ArgumentParser(
         prog="fedbridge",
@@ -21,7 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in (dev, connections, keys, secrets, register):
         module.add_command(commands)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 refused or failed, 2 called wrongly."""
+    options = parser().parse_args(arguments)
     try:
         code: int = options.run(options)
     except FedbridgeError as error:
