@@ -357,9 +357,9 @@ def publish(certificate, key, method="tls_client_auth"):
     secrets = FakeSecrets({MUTUAL_TLS.certificate: certificate, MUTUAL_TLS.key: key})
     at = connection(
         mutual_tls=MUTUAL_TLS,
-        client_authentication=ClientAuthentication(method=method),  # type: ignore[arg-type]
+        client_authentication=ClientAuthentication(method=method),
     )
-    return publishable(at, CachedKeys(secrets, lambda service: pytest.fail(service)), secrets)
+    return publishable(at, CachedKeys(secrets, pytest.fail), secrets)
 
 
 @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])
