@@ -14,6 +14,8 @@ EC_ENCRYPTION = "secretsmanager:fedbridge/prod/idp/encryption-ec"
 
 KID = "<thumbprint of the signing key>"
 X5T_S256 = "<SHA-256 of the certificate>"
+X5T = "<SHA-1 of the certificate>"
+X5C = "<the certificate>"
 """Stand in literals for what depends on the keys of a run."""
 
 CLIENT = "our-client"
@@ -75,7 +77,7 @@ class Facts:
     token_issuer: str | None = None
     method: Literal["assertion", "basic", "post", "apple"] = "assertion"
     assertion: Assertion | None = None
-    request: Mapping[str, str]
+    request: Mapping[str, Any]
     pkce: bool = True
     request_object: RequestObject | None = None
     allowed: frozenset[str] | None = None

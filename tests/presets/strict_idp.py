@@ -19,28 +19,30 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
+from joserfc.jws import JWSRegistry
 
 from fedbridge.configuration.file import load
+from fedbridge.configuration.presets import read_preset
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Parameters
 from fedbridge.model.identity import Identity
-from fedbridge.ports import OutboundRequest, OutboundResponse, UpstreamRedirect
+from fedbridge.ports import ClientCertificate, OutboundRequest, OutboundResponse, UpstreamRedirect
 from fedbridge.rp.oidc import OidcUpstream
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
 from tests.presets.facts import (
-    CERTIFICATE,
     CLIENT,
     KEY,
     KID,
     RSA_ENCRYPTION,
-    SECRET,
+    X5C,
+    X5T,
     X5T_S256,
     Assertion,
     Facts,
 )
-from tests.support.presets import RELYING_PARTY
+from tests.support.presets import RELYING_PARTY, with_overlay
 from tests.support.yaml_text import to_yaml
 from tests.unit.rp.encryption import RSA, decryption_key, encrypt
 from tests.unit.rp.idp import (
@@ -67,9 +69,17 @@ NONCE = "the-servers-nonce"
 JTI = re.compile(r"[A-Za-z0-9]{43}")
 
 
-def connection_of(facts: Facts, folder: Path) -> Connection:
-    """Return the connection that `fedbridge connections` makes of what an operator writes."""
+def connection_of(facts: Facts, folder: Path, variant: str | None = None) -> Connection:
+    """Return the connection that `fedbridge connections` makes of what an operator writes.
+
+    `variant` names a variant or an environment of the preset, whose keys are pasted over it.
+    """
     body = {"preset": facts.preset, "client_id": CLIENT, **facts.own, "relying_parties": [RELYING_PARTY]}
+    if variant is not None:
+        preset = read_preset(facts.preset)
+        overlays = (*preset.about.environments, *preset.about.variants)
+        (overlay,) = [each for each in overlays if each.name == variant]
+        body = with_overlay(preset, overlay, body)
     file = folder / "connections.yaml"
     file.write_text(to_yaml({"connections": {"idp": body}}), "utf-8")
     return load(file)["idp"]
@@ -104,7 +114,7 @@ class StrictIdp:
         self.upstream = OidcUpstream(
             http=self.http,
             keys=self._keys(),
-            secrets=FakeSecrets(values={SECRET: CLIENT_SECRET, CERTIFICATE: self.certificate}),
+            secrets=self._secrets(),
             telemetry=self.telemetry,
             clock=self.clock,
         )
@@ -116,11 +126,18 @@ class StrictIdp:
             algorithm = self.facts.assertion.header["alg"]
             self.signer = KeySigner(private_key(algorithm, 7), algorithm)
             keys.signers[self.connection.client_authentication.key or KEY] = self.signer
+        if (tls := self.connection.mutual_tls) is not None:
+            keys.certificates[tls.certificate] = ClientCertificate(chain="chain", private_key="key")
         policy = self.connection.token_decryption
         for reference in policy.keys if policy is not None else ():
             kind = "RSA" if reference == RSA_ENCRYPTION else "P-256"
             keys.decrypters[reference] = KeyDecrypter(decryption_key(kind))
         return keys
+
+    def _secrets(self) -> FakeSecrets:
+        authentication = self.connection.client_authentication
+        values = {authentication.secret: CLIENT_SECRET, authentication.certificate: self.certificate}
+        return FakeSecrets(values={name: value for name, value in values.items() if name is not None})
 
     def serve(self) -> None:
         """Publish metadata and keys, and answer at every endpoint."""
@@ -173,9 +190,8 @@ class StrictIdp:
             return query
         token = query.pop("request")
         assert query.keys() == self.facts.request_object.beside
-        read = jwt.decode(token, self.signer.key, algorithms=[self.signer.algorithm])
-        assert read.header == self._header(self.facts.request_object.header)
-        claims = dict(read.claims)
+        header, claims = _claims(token, self.signer.key, self.signer.algorithm)
+        assert header == self._header(self.facts.request_object.header)
         assert {name: claims[name] for name in query} == query
         lifetime = self.facts.request_object.lifetime
         assert JTI.fullmatch(claims.pop("jti"))
@@ -187,6 +203,25 @@ class StrictIdp:
             "exp": NOW + lifetime,
         }
         return claims
+
+    def check_request(self) -> UpstreamRedirect:
+        """Begin, and compare the whole authorization request with the facts."""
+        facts = self.facts
+        redirect = self.begin()
+        random = {"state", "nonce", *(("code_challenge",) if facts.pkce else ())}
+        if facts.proof is not None and facts.proof.code_bound_by == "dpop_jkt":
+            random.add("dpop_jkt")
+        assert {name: value for name, value in self.sent.items() if name not in random} == {
+            "client_id": self.connection.client_id,
+            "response_type": "code",
+            "redirect_uri": self.callback,
+            **facts.request,
+            **({"code_challenge_method": "S256"} if facts.pkce else {}),
+        }
+        assert random <= self.sent.keys()
+        assert self.sent["state"] == STATE
+        assert self.sent["nonce"] == redirect.remembered["nonce"]
+        return redirect
 
     def finish(self, redirect: UpstreamRedirect) -> Identity:
         return self.upstream.finish(
@@ -209,7 +244,7 @@ class StrictIdp:
                 return _challenge(400)
         else:
             assert "dpop" not in request.headers
-        self.sent = self._authenticated(request)
+        self.sent = self._opened(self._authenticated(request))
         return pushed()
 
     def _token(self, request: OutboundRequest) -> OutboundResponse:
@@ -232,6 +267,7 @@ class StrictIdp:
     def _userinfo(self, request: OutboundRequest) -> OutboundResponse:
         scheme = "Bearer" if self.facts.proof is None else "DPoP"
         assert request.headers["authorization"] == f"{scheme} at-1"
+        assert request.headers["user-agent"]
         if self.facts.proof is not None and self._lacks_nonce(request, access_token="at-1"):
             return _challenge(401)
         if self.userinfo_format == "json":
@@ -256,7 +292,7 @@ class StrictIdp:
         assert (header["typ"], header["alg"]) == ("dpop+jwt", "ES256")
         assert header["jwk"].keys() == {"kty", "crv", "x", "y"}
         key = ECKey.import_key(header["jwk"])
-        claims = dict(jwt.decode(compact, key, algorithms=["ES256"]).claims)
+        _, claims = _claims(compact, key, "ES256")
         self.proofs.append({**claims, "jkt": key.thumbprint()})
         assert JTI.fullmatch(claims.pop("jti"))
         nonce = claims.pop("nonce", None)
@@ -271,6 +307,8 @@ class StrictIdp:
 
     def _authenticated(self, request: OutboundRequest) -> dict[str, str]:
         """Check the client authentication; returns the form without it."""
+        assert request.headers["user-agent"]  # GOV.UK answers 403 without.
+        assert (request.client_certificate is None) == (self.connection.mutual_tls is None)
         sent = form(request)
         if self.facts.method == "basic":
             pair = f"{quote_plus(self.connection.client_id)}:{quote_plus(CLIENT_SECRET)}"
@@ -298,22 +336,29 @@ class StrictIdp:
     def _check_assertion(self, compact: str) -> None:
         expected = self.facts.assertion
         assert expected is not None
-        read = jwt.decode(compact, self.signer.key, algorithms=[self.signer.algorithm])
-        assert read.header == self._header(expected.header)
-        assert check_times(dict(read.claims), expected) == {
+        header, claims = _claims(compact, self.signer.key, self.signer.algorithm)
+        assert header == self._header(expected.header)
+        assert check_times(claims, expected) == {
             "iss": expected.iss or self.connection.client_id,
             "sub": self.connection.client_id,
             "aud": expected.aud,
         }
 
-    def _header(self, literal: Mapping[str, str]) -> dict[str, str]:
-        found = dict(literal)
+    def _header(self, literal: Mapping[str, str]) -> dict[str, Any]:
+        found: dict[str, Any] = dict(literal)
         if found.get("kid") == KID:
             found["kid"] = self.signer.kid
-        if found.get("x5t#S256") == X5T_S256:
-            lines = self.certificate.strip().splitlines()[1:-1]
-            digest = hashlib.sha256(base64.b64decode("".join(lines))).digest()
-            found["x5t#S256"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        der = "".join(self.certificate.strip().splitlines()[1:-1])
+        for name, literal_value, digest in (
+            ("x5t#S256", X5T_S256, hashlib.sha256),
+            ("x5t", X5T, hashlib.sha1),
+        ):
+            if found.get(name) == literal_value:
+                found[name] = (
+                    base64.urlsafe_b64encode(digest(base64.b64decode(der)).digest()).rstrip(b"=").decode()
+                )
+        if found.get("x5c") == X5C:
+            found["x5c"] = [der]
         return found
 
     # --- tokens -----------------------------------------------------------------------------------------------------
@@ -345,6 +390,18 @@ class StrictIdp:
 
     def _encrypted(self, token: str, alg: str, enc: str) -> str:
         return encrypt(token, decryption_key("RSA" if alg in RSA else "P-256"), alg, enc)
+
+
+class _Roomy(JWSRegistry):
+    """Takes headers with a certificate in them."""
+
+    max_header_length = 8 * 1024
+
+
+def _claims(compact: str, key: PrivateKey, algorithm: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Verify a JWT of the bridge's; returns header and claims."""
+    read = jwt.decode(compact, key, registry=_Roomy(algorithms=[algorithm]))
+    return read.header, dict(read.claims)
 
 
 def certificate_of(key: PrivateKey) -> str:

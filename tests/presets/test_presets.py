@@ -8,9 +8,7 @@ import pytest
 from fedbridge.configuration.presets import preset_names
 from fedbridge.errors import ConfigurationError, OAuthError, UpstreamError
 from tests.presets import government, health_and_brokers, workforce_and_consumer
-from tests.presets.facts import CLIENT, Facts
-from tests.presets.strict_idp import CALLBACK, StrictIdp, certificate_of, connection_of
-from tests.unit.rp.idp import NOW, STATE, private_key
+from tests.unit.rp.idp import NOW
 
 ALL = (*government.FACTS, *health_and_brokers.FACTS, *workforce_and_consumer.FACTS)
 OTHER_ALGORITHMS = ("none", "RS256", "ES256", "PS256", "RS384")
@@ -26,20 +24,6 @@ def only(condition):
     return pytest.mark.parametrize("facts", found, ids=str)
 
 
-@pytest.fixture(scope="module")
-def certificate():
-    """A certificate of the key of client assertions."""
-    return certificate_of(private_key("PS256", 7))
-
-
-@pytest.fixture
-def idp_of(tmp_path, certificate):
-    def make(facts: Facts) -> StrictIdp:
-        return StrictIdp(facts=facts, connection=connection_of(facts, tmp_path), certificate=certificate)
-
-    return make
-
-
 def test_every_preset_has_its_facts():
     assert sorted([*(facts.preset for facts in ALL), "github"]) == preset_names()
 
@@ -49,21 +33,7 @@ def test_every_preset_has_its_facts():
 
 @every
 def test_the_authorization_request_is_this_and_nothing_else(facts, idp_of):
-    idp = idp_of(facts)
-    redirect = idp.begin()
-    sent = dict(idp.sent)
-    random = {"state", "nonce", *(("code_challenge",) if facts.pkce else ())}
-    random |= {"dpop_jkt"} if facts.proof is not None and facts.proof.code_bound_by == "dpop_jkt" else set()
-    assert {name: value for name, value in sent.items() if name not in random} == {
-        "client_id": CLIENT,
-        "response_type": "code",
-        "redirect_uri": CALLBACK,
-        **facts.request,
-        **({"code_challenge_method": "S256"} if facts.pkce else {}),
-    }
-    assert random <= sent.keys()
-    assert sent["state"] == STATE
-    assert sent["nonce"] == redirect.remembered["nonce"]
+    idp_of(facts).check_request()
 
 
 @every

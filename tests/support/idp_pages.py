@@ -106,13 +106,10 @@ def _page(preset: Preset) -> str:
         f"{about.description} Preset [`{preset.name}`](../../shared/fedbridge/presets/{preset.name}.toml).",
         "## At the provider",
         "\n".join(f"{number}. {_filled(preset, step)}" for number, step in enumerate(about.register, 1)),
-        "What the provider asks for as a certificate, a PEM file or a static JWKS is made as"
-        " [here](../add-an-idp.md#what-to-agree-on-with-the-provider)."
-        if _hands_over_keys(about)
-        else "",
         "## In connections.yaml",
         _needs(about.needs),
         _fence({"connections": {connection_name(preset): example(preset)}}),
+        "Then `fedbridge connections validate`, `fedbridge connections apply`, and [Cognito's side](../deploy.md#cognitos-side).",
         *_overlays("## Other environments", preset, about.environments),
         *_overlays("## Variants", preset, about.variants),
         *_list("## What the provider holds you to", [_filled(preset, limit) for limit in about.limits]),
@@ -122,10 +119,6 @@ def _page(preset: Preset) -> str:
         *_list("## Sources", [f"<{source}>" for source in about.sources]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def _hands_over_keys(about: About) -> bool:
-    return any(need.key in {"client_authentication.key", "token_decryption.keys"} for need in about.needs)
 
 
 def _filled(preset: Preset, text: str) -> str:

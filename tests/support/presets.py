@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ def example(preset: Preset) -> dict[str, Any]:
     return {**body, "relying_parties": [copy.deepcopy(RELYING_PARTY)]}
 
 
-def with_overlay(preset: Preset, overlay: Overlay) -> dict[str, Any]:
-    """Return the example with an environment's or a variant's keys over it."""
-    body = merge(example(preset), overlay.keys)
+def with_overlay(preset: Preset, overlay: Overlay, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a connection, the example unless another is given, with an environment's or a variant's keys over it."""
+    body = merge(example(preset) if own is None else own, overlay.keys)
     parties = body.pop("relying_parties")
     ours = dict(leaves(preset.keys))
     for path in overlay.without:
