@@ -1,5 +1,6 @@
 """The built stack, deployed: it comes up in one pass, its API reaches the functions, and each may do its own work only."""
 
+import base64
 import io
 import json
 import textwrap
@@ -26,8 +27,8 @@ PROBE = textwrap.dedent("""
     def handler(calls, context):
         outcomes = {}
         for name, (service, method, arguments) in calls.items():
-            if "Message" in arguments:
-                arguments["Message"] = base64.b64decode(arguments["Message"])
+            for blob in arguments.keys() & {"Message", "CiphertextBlob"}:
+                arguments[blob] = base64.b64decode(arguments[blob])
             client = boto3.client(service)
             try:
                 getattr(client, method)(**arguments)
@@ -42,13 +43,13 @@ DIGEST = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="  # of nothing
 
 @pytest.fixture(scope="module")
 def keys(stack):
-    """Signing keys by what their tags say."""
+    """Keys by what their tags say."""
     kms = stack.client("kms")
 
-    def create(**tags):
+    def create(usage="SIGN_VERIFY", **tags):
         key = kms.create_key(
             KeySpec="RSA_2048",
-            KeyUsage="SIGN_VERIFY",
+            KeyUsage=usage,
             Tags=[{"TagKey": f"fedbridge:{name}", "TagValue": value} for name, value in tags.items()],
         )
         return key["KeyMetadata"]["Arn"]
@@ -59,6 +60,10 @@ def keys(stack):
         "client-assertion": create(environment="prod", use="client-assertion"),
         "id-token of staging": create(environment="staging", use="id-token"),
         "client-assertion of staging": create(environment="staging", use="client-assertion"),
+        "token-decryption": create("ENCRYPT_DECRYPT", environment="prod", use="token-decryption"),
+        "token-decryption of staging": create(
+            "ENCRYPT_DECRYPT", environment="staging", use="token-decryption"
+        ),
         "use without environment": create(use="client-assertion"),
         "no tags": create(),
     }
@@ -148,7 +153,13 @@ def everything(stack, keys, secrets):
             "MessageType": "DIGEST",
             "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
         }
-        calls[f"sign with {tags}"] = ("kms", "sign", signature)
+        if tags.startswith("token-decryption"):
+            oaep = {"KeyId": arn, "EncryptionAlgorithm": "RSAES_OAEP_SHA_256"}
+            ciphertext = stack.client("kms").encrypt(Plaintext=b"a key", **oaep)["CiphertextBlob"]
+            sent = {**oaep, "CiphertextBlob": base64.b64encode(ciphertext).decode()}
+            calls[f"decrypt with {tags}"] = ("kms", "decrypt", sent)
+        else:
+            calls[f"sign with {tags}"] = ("kms", "sign", signature)
         calls[f"publish {tags}"] = ("kms", "get_public_key", {"KeyId": arn})
         calls[f"disable {tags}"] = ("kms", "disable_key", {"KeyId": arn})
     for secret in secrets:
@@ -207,6 +218,8 @@ def test_the_front_channel_may_start_and_finish_sign_ins_and_nothing_else(stack,
         "read connection",
         "sign with client-assertion",
         "publish client-assertion",
+        "decrypt with token-decryption",
+        "publish token-decryption",
         "read fedbridge/prod/acme/client-secret",
         "read /fedbridge/prod/acme/client-secret",
     }
