@@ -3,23 +3,23 @@
 The operator's steps are the command's; what it prints goes into connections.yaml, which the running bridge reads.
 """
 
+import base64
 import json
-from dataclasses import dataclass
-from pathlib import Path
+import secrets
+from dataclasses import replace
 
 import pytest
 
 from fedbridge.cli import main
-from fedbridge.configuration.strict_yaml import read_yaml
 from tests.counterparts.oidc_provider import OidcProvider
-from tests.interop.bridge import Declared, RunningBridge, running_bridge
-from tests.interop.passage import sign_in_at_openid_client, sign_in_at_pool, user_pool
+from tests.interop.bridge import Declared, running_bridge
+from tests.interop.passage import sign_in_at_openid_client, sign_in_at_pool, sign_in_twice, user_pool
+from tests.interop.registering import INITIAL, REGISTRATION, Operator, header_of_assertion
 from tests.support import canaries
-from tests.support.keys import ec_key, private_pem
+from tests.support.keys import ec_key, private_pem, rsa_key, thumbprint_of
 
 pytestmark = pytest.mark.interop
 
-INITIAL = canaries.canary("the-initial-access-token-of-this-test", "initial access token")
 METHOD = "private_key_jwt"
 SECRET = "not-what-the-provider-issues-at-all"
 
@@ -42,14 +42,33 @@ CONNECTIONS = [
         secret=SECRET,
         client={"token_endpoint_auth_method": "client_secret_basic"},
     ),
+    Declared(
+        name="strict",
+        yaml="""
+client_authentication: {method: private_key_jwt, key: $key}
+dpop: {at_authorization: proof}
+token_decryption: {keys: [$decryption]}
+id_token: {encryption: required}
+userinfo: {format: jwe}
+registration: {initial_access_token: $initial}
+""",
+        key="P-256",
+        authorization="{scope: openid email groups, par: required, response_mode: query.jwt, request_object: {}}",
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def op():
+    nonces = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     features = {
-        "registration": {"enabled": True, "initialAccessToken": INITIAL},
-        "registrationManagement": {"enabled": True, "rotateRegistrationAccessToken": True},
+        **REGISTRATION,
+        "dPoP": {"enabled": True, "requireNonce": True, "nonceSecret": nonces},
+        "encryption": {"enabled": True},
+        "jwtResponseModes": {"enabled": True},
+        "jwtUserinfo": {"enabled": True},
+        "pushedAuthorizationRequests": {"enabled": True},
+        "requestObjects": {"enabled": True},
     }
     with OidcProvider(oidc_provider={"features": features}) as op:
         yield op
@@ -60,81 +79,30 @@ def bridge(op, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bridge")
     initial = folder / "initial"
     initial.write_text(INITIAL)
-    declared = [
-        Declared(**{**_members(each), "yaml": each.yaml.replace("$initial", f"file:{initial}")})
-        for each in CONNECTIONS
-    ]
+    decryption = folder / "decryption"
+    decryption.write_text(private_pem(rsa_key(number=103)))
+    written = {"$initial": f"file:{initial}", "$decryption": f"file:{decryption}"}
+    declared = [replace(each, yaml=_filled(each.yaml, written)) for each in CONNECTIONS]
     with running_bridge(op, folder, declared) as bridge:
         yield bridge
 
 
-def _members(declared):
-    return {name: getattr(declared, name) for name in Declared.__slots__}
-
-
-@dataclass
-class Operator:
-    """Somebody with connections.yaml and the command. `name` is the connection's."""
-
-    bridge: RunningBridge
-    name: str
-    capsys: pytest.CaptureFixture[str]
-
-    def __post_init__(self):
-        self.change(client_id=None)
-
-    @property
-    def folder(self) -> Path:
-        return self.bridge.file.parent
-
-    def change(self, **members):
-        """Replace keys of the connection in the file; None takes one away."""
-        document = read_yaml(self.bridge.file.read_text(), [])
-        body = {**document["connections"][self.name], **members}
-        document["connections"][self.name] = {key: value for key, value in body.items() if value is not None}
-        self.bridge.file.write_text(json.dumps(document))
-
-    def run(self, *options: str) -> str:
-        """Run the command and return what it printed, without a complaint."""
-        self.capsys.readouterr()  # what the bridge has logged
-        assert main([*self.arguments, *options]) == 0, self.capsys.readouterr().err
-        printed = self.capsys.readouterr()
-        canaries.observe(printed.out, "register")
-        assert printed.err == ""
-        return printed.out
-
-    @property
-    def arguments(self) -> list[str]:
-        return [
-            "register", self.name, "--file", str(self.bridge.file), "--local", "--base-url", self.bridge.url,
-            "--state", str(self.folder / "state"),
-        ]  # fmt: skip
-
-    def register(self, *options: str) -> str:
-        """Register, put what is printed into the file, and return the client id."""
-        printed = self.run(*options)
-        lines = printed.splitlines()
-        keys = read_yaml("\n".join(line for line in lines if line.startswith("    ")), [])
-        body = read_yaml(self.bridge.file.read_text(), [])["connections"][self.name]
-        self.change(
-            client_id=keys["client_id"], registration={**body["registration"], **keys["registration"]}
-        )
-        token = (self.folder / "state" / f"{self.name}.registration-access-token").read_text()
-        canaries.watch(token, "registration access token")
-        return str(keys["client_id"])
+def _filled(yaml, references):
+    for name, reference in references.items():
+        yaml = yaml.replace(name, reference)
+    return yaml
 
 
 @pytest.fixture
 def operator(bridge, capsys):
     before = bridge.file.read_text()
-    yield lambda name: Operator(bridge, name, capsys)
+    state = bridge.file.parent / "state"
+
+    def token(name):
+        return (state / f"{name}.registration-access-token").read_text
+
+    yield lambda name: Operator(bridge, name, capsys, token(name))
     bridge.file.write_text(before)
-
-
-def header_of_assertion(passage):
-    assertion = passage.only("token").assertion
-    assert assertion is not None
-    return assertion.header
 
 
 @pytest.mark.parametrize("name,keys,number", [("published", "uri", 101), ("given", "inline", 102)])
@@ -192,6 +160,46 @@ def test_a_client_secret_from_registration_to_deletion(operator, bridge, browser
     at.run("--update")
     assert json.loads(at.run("--read"))["scope"] == "openid email"
     sign_in_at_openid_client(bridge, openid_client, browser, bridge.relying_party("sharing"))
+    at.run("--delete")
+
+
+def test_everything_that_a_strict_connection_needs_is_registered_and_used(
+    operator, bridge, browser, openid_client
+):
+    at = operator("strict")
+    at.change(authorization_response={"encryption": "required"})
+    client_id = at.register()
+    registered = json.loads(at.run("--read"))
+    assert [key["use"] for key in registered["jwks"]["keys"]] == ["sig", "enc"]
+    expected = {
+        "authorization_encrypted_response_alg": "RSA-OAEP-256",
+        "authorization_encrypted_response_enc": "A256GCM",
+        "authorization_signed_response_alg": "RS256",
+        "dpop_bound_access_tokens": True,
+        "id_token_encrypted_response_alg": "RSA-OAEP-256",
+        "id_token_encrypted_response_enc": "A256GCM",
+        "id_token_signed_response_alg": "RS256",
+        "request_object_signing_alg": "ES256",
+        "require_pushed_authorization_requests": True,
+        "require_signed_request_object": True,
+        "token_endpoint_auth_signing_alg": "ES256",
+        "userinfo_encrypted_response_alg": "RSA-OAEP-256",
+        "userinfo_encrypted_response_enc": "A256GCM",
+        "userinfo_signed_response_alg": "RS256",
+    }
+    assert {name: registered.get(name) for name in expected} == expected
+
+    for passage in sign_in_twice(bridge, openid_client, browser, "strict"):
+        assert passage.authorization.query.keys() == {"client_id", "request_uri"}
+        assert passage.authorization.query["client_id"] == client_id
+        entries = passage.all("pushed_authorization_request")
+        assert entries[-1].request_object is not None
+        assert all(
+            entry.dpop is not None for entry in [*entries, *passage.all("token"), *passage.all("userinfo")]
+        )
+        token = json.loads(passage.all("token")[-1].answer or "")["id_token"]
+        header = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
+        assert header["kid"] == thumbprint_of(rsa_key(number=103))
     at.run("--delete")
 
 
