@@ -144,6 +144,7 @@ def _overlays(title: str, preset: Preset, overlays: tuple[Overlay, ...]) -> Iter
     if not overlays:
         return
     yield title
+    yield "Keys to add to the connection above, or to change in it; a whole connection where others have to go."
     for overlay in overlays:
         yield f"**{overlay.name}.** {overlay.words}".strip()
         if overlay.without:

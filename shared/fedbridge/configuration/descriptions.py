@@ -20,7 +20,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Connection.client_id": ("The client id that the IdP gave to the bridge.", {"minLength": 1}),
     "Connection.relying_parties": ("The user pools that sign in through this connection.", _SOME),
     "Connection.protocol": ("The protocol that the IdP speaks; OAuth 2.0 alone has no ID token.", {}),
-    "Connection.preset": ("What is known of an IdP; the connection's own keys go over it.", {}),
+    "Connection.preset": ("What is known of an IdP, by name or by file (./our-bank.toml); the connection's own keys go over it.", {}),
     "Connection.disabled": ("Refuse every sign-in, those under way too.", {}),
     "Connection.endpoints": ("Endpoints by hand, in place of discovery.", {}),
     "Connection.endpoint_hosts": ("Hosts besides the issuer's that the IdP's metadata may name.", {}),

@@ -56,6 +56,7 @@ def test_the_examples_satisfy_the_schema(example):
         changed(claims={"a": {"vaule": "b"}}),
         changed(relying_parties=[]),
         changed(preset="netscape"),
+        changed(preset="../okta.toml"),
         changed(name="acme"),
         changed(version="1"),
     ],
@@ -63,3 +64,9 @@ def test_the_examples_satisfy_the_schema(example):
 def test_the_schema_refuses_what_loading_refuses(tmp_path, body):
     assert not jsonschema.Draft202012Validator(schema()).is_valid({"connections": {"acme": body}})
     assert problems(tmp_path, {"acme": body})
+
+
+def test_the_schema_knows_the_presets_and_files_of_ones_own():
+    validator = jsonschema.Draft202012Validator(schema())
+    for preset in ("okta", "singpass_fapi", "./our-bank.toml", "./presets/our-bank.toml"):
+        assert validator.is_valid({"connections": {"acme": changed(preset=preset)}}), preset
