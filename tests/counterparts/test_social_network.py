@@ -70,7 +70,6 @@ def test_requests_that_it_refuses(network, browser, changes):
         ({"client_secret": "x"}, "incorrect_client_credentials"),
         ({"code_verifier": "x" * 43}, "bad_verification_code"),
         ({"redirect_uri": f"{CALLBACK}/"}, "redirect_uri_mismatch"),
-        ({"code": "x"}, "bad_verification_code"),
     ],
 )
 def test_errors_come_with_200(network, browser, changes, error):

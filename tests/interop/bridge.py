@@ -141,6 +141,7 @@ def running_bridge(
     redirect_uris: Sequence[str] = REDIRECT_URIS,
     payload: PayloadFormat = "2.0",
     function_timeout: float = 29.0,
+    private_hosts: Sequence[str] = (),
 ) -> Iterator[RunningBridge]:
     """Write connections.yaml, keys and secrets into `folder`, serve the functions, register the clients at `op`."""
     with pytest.MonkeyPatch.context() as environment:
@@ -152,7 +153,7 @@ def running_bridge(
         }
         file = folder / "connections.yaml"
         file.write_text("\n".join(["connections:", *itertools.chain.from_iterable(written.values())]) + "\n")
-        for name, value in _environment(gateway.url, op, folder, file).items():
+        for name, value in _environment(gateway.url, op, folder, file, private_hosts).items():
             environment.setenv(name, value)
         gateway.routes = {
             key: _watched(in_process(handler, timeout=function_timeout))
@@ -225,7 +226,9 @@ def self_signed(key: PrivateKey) -> bytes:
     return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 
-def _environment(url: str, op: OidcProvider, folder: Path, file: Path) -> dict[str, str]:
+def _environment(
+    url: str, op: OidcProvider, folder: Path, file: Path, private_hosts: Sequence[str]
+) -> dict[str, str]:
     (folder / "id-token.pem").write_text(private_pem(rsa_key()))
     origin = httpx.URL(op.origin)
     trusted = {"FEDBRIDGE_CA_BUNDLE": str(op.tls.authority)} if op.tls is not None else {}
@@ -236,7 +239,9 @@ def _environment(url: str, op: OidcProvider, folder: Path, file: Path) -> dict[s
         "FEDBRIDGE_TRANSACTIONS": f"memory:{next(_numbers)}",
         "FEDBRIDGE_CONNECTIONS": f"file:{file}",
         "FEDBRIDGE_ID_TOKEN_KEYS": f"file:{folder / 'id-token.pem'}",
-        "FEDBRIDGE_PRIVATE_HOSTS": f"{origin.host}:{origin.port},localhost:{origin.port}",
+        "FEDBRIDGE_PRIVATE_HOSTS": ",".join(
+            [f"{origin.host}:{origin.port}", f"localhost:{origin.port}", *private_hosts]
+        ),
         "POWERTOOLS_METRICS_NAMESPACE": "fedbridge/interop",
     }
 

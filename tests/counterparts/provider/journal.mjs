@@ -27,7 +27,7 @@ function keepAnswer(res, entry) {
     const type = res.getHeader('content-type') ?? '';
     entry.status = res.statusCode;
     entry.answer_headers = { ...res.getHeaders() };
-    if (/json|text\/plain/.test(type) && body) entry.answer = body.toString();
+    if (/json|jwt|text\/plain/.test(type) && body) entry.answer = body.toString();
     return end(body, ...rest);
   };
 }
