@@ -176,6 +176,7 @@ class OidcProvider:
 
     `path` is the issuer's path (`/realms/bank`). `pages` is `plain` or `demo` (a login page to show to people).
     `front` is the origin that everybody else sees when another server, which keeps the Host header, stands in front.
+    `decrypts` publishes keys, RSA and P-256, that request objects can be encrypted to.
     `claims_in_id_token` puts every claim of the scopes there, as most enterprise IdPs do. Lifetimes in seconds.
     `oidc_provider` is laid over the library's configuration: `{"features": {"jwtResponseModes": {"enabled": True}}}`.
     Raises `ProgramFailedError` when it does not come up; skips the running test where Node.js is missing.
@@ -192,6 +193,7 @@ class OidcProvider:
     require_pkce: bool = True
     require_nonce: bool = True
     consent: bool = False
+    decrypts: bool = False
     claims_in_id_token: bool = False
     code_lifetime: int = 60
     id_token_lifetime: int = 300
@@ -232,7 +234,7 @@ class OidcProvider:
 
     def _configuration(self, admin_token: str) -> dict[str, Any]:
         passed_on = (
-            "path host port front tls require_pkce require_nonce consent claims_in_id_token code_lifetime id_token_lifetime"
+            "path host port front tls require_pkce require_nonce consent decrypts claims_in_id_token code_lifetime id_token_lifetime"
             " acr_values pages oidc_provider"
         )
         return {

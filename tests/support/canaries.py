@@ -190,7 +190,9 @@ def watch_result(result: Mapping[str, Any]) -> None:
     observe(
         location,
         "a redirect",
-        allowed={"upstream_state", "upstream_nonce", "claim"} if to_idp else {"code", "state"},
+        allowed={"upstream_state", "upstream_nonce", "claim", "request_object"}
+        if to_idp
+        else {"code", "state"},
     )
     if "access_token" in document:
         allowed = {"access_token", "id_token", "nonce", "claim", "upstream_id_token"}
@@ -198,8 +200,9 @@ def watch_result(result: Mapping[str, Any]) -> None:
             allowed.add("upstream_nonce")  # It is relayed, and the nonce is in it.
     else:
         allowed = {"claim"} if "sub" in document else set()
-        # Cognito's own state comes back, and of hundreds of random characters some look like anything.
-        ours = _STATE.sub("", location)
+        # Cognito's own state comes back, and of hundreds of random characters some look like anything. To the IdP a
+        # request object is a JWT that is meant for the browser's hands.
+        ours = _STATE.sub("", _REQUEST_OBJECT.sub("", location) if to_idp else location)
         _observe_shapes(f"{ours} {body}", "an answer", ("a JWT", "a private key"))
     # The reloading page asks for itself again, and only the browser that has the state gets it.
     observe(_RELOAD.sub("", body), "a body", allowed=allowed)
@@ -249,9 +252,13 @@ _FROM_COGNITO = {
 } | {"login_hint": "claim"}
 _CALLBACK = {
     "code": "upstream_code", "state": "upstream_state", "id_token": "upstream_id_token",
+    "response": "authorization_response", "request": "request_object",
     "client_secret": "client_secret", "client_assertion": "client_assertion", "code_verifier": "upstream_verifier",
 }  # fmt: skip
-_TO_IDP = {"state": "upstream_state", "nonce": "upstream_nonce", "login_hint": "claim"}
+_TO_IDP = {
+    "state": "upstream_state", "nonce": "upstream_nonce", "login_hint": "claim", "request": "request_object",
+}  # fmt: skip
+_REQUEST_OBJECT = re.compile(r"(?<=[?&]request=)[^&]*")
 _STATE = re.compile(r"(?<=[?&]state=)[^&]*")
 _RELOAD = re.compile(r"(?<=/callback\?state=)[0-9A-Za-z]{43}")
 

@@ -20,12 +20,12 @@ noVSCHAR.exec = (text) => (/[\x00-\x1f\x7f]/.exec(text ?? ''));
 const KEY_TYPES = [[/^(RS|PS)/, 'RS256', 'RSA'], [/^ES256$/, 'ES256', 'P-256'], [/^ES384$/, 'ES384', 'P-384'],
   [/^ES512$/, 'ES512', 'P-521'], [/^Ed/, 'Ed25519', 'Ed25519']];
 
-async function newKey(type) {
+async function newKey(type, use = 'sig') {
   const [, algorithm] = KEY_TYPES.find(([,, name]) => name === type);
   const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
   const jwk = await exportJWK(privateKey);
   // Every key has an id of its own, so that a rotated key never shares one with its predecessor.
-  return { ...jwk, kid: `${type.toLowerCase()}-${randomBytes(6).toString('hex')}`, use: 'sig' };
+  return { ...jwk, kid: `${type.toLowerCase()}-${randomBytes(6).toString('hex')}`, use };
 }
 
 export class OpenIdProvider {
@@ -40,6 +40,7 @@ export class OpenIdProvider {
     this.config = config;
     this.faults = new Map();
     this.keys = []; // newest first: the first that fits an algorithm signs
+    this.decryptionKeys = [];
   }
 
   /** Add the keys that the clients' ID token algorithms need, and build the provider. */
@@ -49,11 +50,14 @@ export class OpenIdProvider {
       const type = KEY_TYPES.find(([pattern]) => pattern.test(algorithm ?? ''))?.[2];
       if (type && !this.keys.some((key) => type === (key.crv ?? key.kty))) this.keys.push(await newKey(type));
     }
+    if (this.config.decrypts && !this.decryptionKeys.length) {
+      this.decryptionKeys = await Promise.all(['RSA', 'P-256'].map((type) => newKey(type, 'enc')));
+    }
     const settings = configuration(this.config);
     const op = new Provider(this.issuer, {
       ...settings,
       adapter: this.#adapter,
-      jwks: { keys: this.keys },
+      jwks: { keys: [...this.keys, ...this.decryptionKeys] },
       cookies: { ...settings.cookies, keys: this.#cookieKeys },
     });
     // The library reads a client's metadata when it is first used; complain at once instead.
