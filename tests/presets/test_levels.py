@@ -1,46 +1,20 @@
 """An assurance downgrade is refused for every preset that has levels, through the handlers: no code is issued."""
 
-from dataclasses import replace
-
 import pytest
 
 from fedbridge.configuration.presets import preset_names, read_preset
-from tests.presets.strict_idp import StrictIdp, connection_of
-from tests.presets.test_presets import ALL
-from tests.support.bridge import connection
-from tests.support.gateway import SUCCESSES, Gateway, Visitor
-from tests.unit.rp.idp import NOW
+from tests.presets.every import ALL
+from tests.presets.trip import Trip
+from tests.support.gateway import SUCCESSES
 
 DOWNGRADES = [
     pytest.param(facts, weaker, id=f"{facts}: {weaker.claims}") for facts in ALL for weaker in facts.weaker
 ]
 
 
-class Trip:
-    """A sign-in through both functions of the bridge, with the real relying-party side and the IdP of the facts."""
-
-    def __init__(self, facts, folder):
-        # A request object is a JWT that browsers carry: what watches for JWTs would take it for one of ours.
-        self.gateway = Gateway(watched=facts.request_object is None)
-        self.gateway.bridge.clock.now = NOW
-        party = connection().relying_parties
-        at = replace(connection_of(facts, folder), name="acme", relying_parties=party)
-        self.idp = StrictIdp(facts=facts, connection=at, callback="https://bridge.example/acme/callback")
-        bridge = self.gateway.bridge
-        bridge.front = replace(bridge.front, upstream=lambda _: self.idp.upstream)
-        bridge.registry.put(at)
-
-    def __call__(self):
-        browser = Visitor(self.gateway)
-        leaves = browser.authorize()
-        assert leaves.status == 302, leaves
-        self.idp.read(leaves.location)
-        return browser.callback(self.idp.sent["state"], code="the-code")
-
-
 @pytest.mark.parametrize("facts,weaker", DOWNGRADES)
-def test_a_weaker_sign_in_gets_no_code(facts, weaker, tmp_path):
-    trip = Trip(facts, tmp_path)
+def test_a_weaker_sign_in_gets_no_code(facts, weaker, idp_of):
+    trip = Trip(idp_of(facts))
     good = dict(trip.idp.id_token_claims)
     trip.idp.id_token_claims |= weaker.claims
     answer = trip()

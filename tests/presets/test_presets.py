@@ -7,10 +7,10 @@ import pytest
 
 from fedbridge.configuration.presets import preset_names
 from fedbridge.errors import ConfigurationError, OAuthError, UpstreamError
-from tests.presets import government, health_and_brokers, workforce_and_consumer
+from tests.presets import government
+from tests.presets.every import ALL
 from tests.unit.rp.idp import NOW
 
-ALL = (*government.FACTS, *health_and_brokers.FACTS, *workforce_and_consumer.FACTS)
 OTHER_ALGORITHMS = ("none", "RS256", "ES256", "PS256", "RS384")
 OTHER_ENCRYPTION = (
     ("RSA-OAEP", "A256GCM"), ("RSA-OAEP-256", "A128CBC-HS256"), ("ECDH-ES", "A128GCM"), ("ECDH-ES+A256KW", "A128CBC-HS256"),
