@@ -457,6 +457,13 @@ def test_a_token_that_cannot_be_stored_is_not_followed_by_an_update(register, id
     assert ROTATED in rescue.read_text()
 
 
+def test_a_run_that_was_killed_before_an_answer_came_stands_in_no_way(register, rescue):
+    rescue.parent.mkdir()
+    rescue.write_text("")
+    assert register()[0] == 0
+    assert not rescue.exists()
+
+
 @pytest.mark.parametrize("status", [400, 401, 503, 302])
 def test_a_refusal_leaves_nothing_behind(register, idp, rescue, status):
     idp.answers["POST"] = [

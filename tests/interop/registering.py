@@ -25,12 +25,13 @@ REGISTRATION = {
 
 @dataclass
 class Operator:
-    """Somebody with connections.yaml and the command. `name` is the connection's, `token` reads the registration's token."""
+    """Somebody with connections.yaml and the command. `name` is the connection's, `read_token` reads the
+    registration's token from elsewhere than a file."""
 
     bridge: RunningBridge
     name: str
     capsys: pytest.CaptureFixture[str]
-    token: Callable[[], str]
+    read_token: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         self.change(client_id=None)
@@ -57,10 +58,17 @@ class Operator:
 
     @property
     def arguments(self) -> list[str]:
+        tls = self.bridge.op.tls
         return [
             "register", self.name, "--file", str(self.bridge.file), "--local", "--base-url", self.bridge.url,
-            "--state", str(self.folder / "state"),
+            "--state", str(self.folder / "state"), *(["--ca-bundle", str(tls.authority)] if tls else []),
         ]  # fmt: skip
+
+    def token(self) -> str:
+        """The registration's own token, as it is stored."""
+        if self.read_token is not None:
+            return self.read_token()
+        return (self.folder / "state" / f"{self.name}.registration-access-token").read_text()
 
     def register(self, *options: str) -> str:
         """Register, put what is printed into the file, and return the client id."""

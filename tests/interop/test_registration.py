@@ -96,12 +96,7 @@ def _filled(yaml, references):
 @pytest.fixture
 def operator(bridge, capsys):
     before = bridge.file.read_text()
-    state = bridge.file.parent / "state"
-
-    def token(name):
-        return (state / f"{name}.registration-access-token").read_text
-
-    yield lambda name: Operator(bridge, name, capsys, token(name))
+    yield lambda name: Operator(bridge, name, capsys)
     bridge.file.write_text(before)
 
 

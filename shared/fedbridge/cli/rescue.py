@@ -31,7 +31,7 @@ class Rescue:
     @contextlib.contextmanager
     def reserved(self) -> Iterator[None]:
         """Hold the file while a request is under way; raises ConfigurationError while it holds an earlier answer."""
-        if self.file.exists():
+        if self.file.exists() and self.file.stat().st_size:  # An empty one is left of a run that was killed.
             raise ConfigurationError(
                 f"{self.file}: holds credentials that an earlier run could not store:"
                 f" `fedbridge register {self.connection} --recover` stores them"
