@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from joserfc.errors import JoseError
 from joserfc.jwa import JWEEncModel
 from joserfc.jwe import JWERegistry
-from joserfc.jwk import ECKey
 
 from fedbridge.errors import ConfigurationError, KeyUnavailable, UpstreamError
 from fedbridge.model.connection import Connection
@@ -32,7 +32,7 @@ from fedbridge.ports import Decrypter
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import KeyContext
 from fedbridge.rp.jwt import MAX_HEADER, MAX_KID, MAX_TOKEN
-from fedbridge.strict_json import InvalidJson, decode_object
+from fedbridge.strict_json import decode_object
 
 MAX_PARTY_INFO = 1024
 """Characters of `apu` and `apv`, which RFC 7518 §4.6.1 leaves unbounded; 43 are usual."""
@@ -44,7 +44,7 @@ _RSA_OCTETS = range(256, 1024 + 1)
 """A key that RSA encrypted is as long as the modulus: 2,048 to 8,192 bits."""
 
 _TAG_OCTETS = {"A128CBC-HS256": 16, "A256CBC-HS512": 32, "A128GCM": 16, "A256GCM": 16}
-_COORDINATE_OCTETS = {"P-256": 32, "P-384": 48, "P-521": 66}
+_CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 _REFUSED_MEMBERS = frozenset({"zip", "crit", "b64", "p2s", "p2c"})
 _REPLICATED_CLAIMS = ("iss", "sub", "aud")
 _COMPACT_JWS = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -78,7 +78,8 @@ def decrypt_compact(context: KeyContext, token: str, *, kind: str) -> str:
     """Return the compact JWS in a JWE of compact serialization; what it signs is not verified yet.
 
     `iss`, `sub` and `aud` in the header (RFC 7519 §5.3) must be those of the claims. Raises what `decrypt` raises, and
-    UpstreamError `{kind}_not_signed` (claims that nobody signed, or another JWE) and `{kind}_encryption_claims_differ`.
+    UpstreamError `{kind}_not_signed` (claims that nobody signed, or another JWE), `{kind}_encryption_claims_differ` and
+    `{kind}_malformed` (claims to compare that are none).
     """
     header, plaintext = decrypt(context, token, kind=kind)
     if not _COMPACT_JWS.fullmatch(plaintext):
@@ -131,7 +132,7 @@ def _parse(token: str, policy: TokenDecryption, kind: str) -> _Jwe:
         )
         _check_kid(header)
         _check_lengths(jwe)
-    except (InvalidJson, ValueError, JoseError) as failure:
+    except ValueError as failure:
         raise UpstreamError(f"{kind}_encryption_malformed") from failure
     return jwe
 
@@ -151,15 +152,16 @@ def _algorithms(header: Mapping[str, Any], policy: TokenDecryption, kind: str) -
 
 
 def _agreement(header: Mapping[str, Any]) -> _Agreement:
-    """Return what the header brings to ECDH-ES; raises ValueError and JoseError, for a point off its curve, too."""
+    """Return what the header brings to ECDH-ES; raises ValueError, for a point that is off its curve, too."""
     epk = header.get("epk")
     if not isinstance(epk, dict) or epk.get("kty") != "EC" or "d" in epk:
         raise ValueError("no public EC key in epk")
     public_jwk = {name: _text(epk, name) for name in ("kty", "crv", "x", "y")}
-    size = _COORDINATE_OCTETS.get(public_jwk["crv"])
-    if any(len(decode_base64url(public_jwk[name])) != size for name in ("x", "y")):
-        raise ValueError("a coordinate is not as long as the curve demands")
-    ECKey.import_key(dict[str, str | list[str]](public_jwk))
+    curve = _CURVES.get(public_jwk["crv"])
+    x, y = (decode_base64url(public_jwk[name]) for name in ("x", "y"))
+    if curve is None or not len(x) == len(y) == (curve.key_size + 7) // 8:
+        raise ValueError("an unknown curve, or a coordinate that is not as long as it demands")
+    ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve).public_key()
     party_u, party_v = (_text(header, name) if name in header else "" for name in ("apu", "apv"))
     if max(len(party_u), len(party_v)) > MAX_PARTY_INFO:
         raise ValueError("party information above its cap")

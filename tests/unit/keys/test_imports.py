@@ -30,9 +30,29 @@ def test_the_adapters_of_the_back_channel_load_none_of_it():
     )
 
 
-@pytest.mark.parametrize("module", ["fedbridge.keys.client", "fedbridge.keys.kms", "fedbridge.keys.jwk"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "fedbridge.keys.client", "fedbridge.keys.client_decryption", "fedbridge.keys.decrypter", "fedbridge.keys.jwk",
+        "fedbridge.keys.kms", "fedbridge.keys.kms_decrypter",
+    ],
+)  # fmt: skip
 def test_neither_does_any_other_module(module):
     assert loaded_after(f"import {module}") == set()
+
+
+def test_a_signer_is_had_without_the_code_of_decrypters():
+    program = (
+        "import fedbridge.keys.provider, sys; print([name for name in sys.modules if 'decrypter' in name])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(ROOT / "shared")},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip() == "[]"
 
 
 def test_signing_with_a_local_key_loads_none_of_it():

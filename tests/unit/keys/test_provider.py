@@ -10,7 +10,7 @@ from fedbridge.errors import ConfigurationError, KeyUnavailable
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import FRESH, STALE, CachedSecrets
 from fedbridge.model.deadline import Deadline
-from tests.fakes.kms import FakeKms, client_error
+from tests.fakes.kms import FakeKms, KmsKey, client_error
 from tests.fakes.secrets_manager import FakeSecretsManager
 from tests.fakes.telemetry import NullTelemetry
 from tests.support.bridge import SettableClock
@@ -181,3 +181,42 @@ class TestTrust:
         manager.values[NAME] = composite
 
         assert keys.signer(REFERENCE, None, deadline).algorithm == "RS256"
+
+
+class TestDecrypters:
+    def test_one_is_made_once_and_anew_from_another_document(self, keys, manager, clock, deadline):
+        manager.values[NAME] = jwk_text(ec_key(), use="enc")
+        first = keys.decrypter(REFERENCE, deadline)
+        assert keys.decrypter(REFERENCE, deadline) is first
+
+        manager.values[NAME] = private_pem(ec_key("P-384"))
+        assert keys.decrypter(REFERENCE, deadline) is first
+        clock.now += FRESH
+        assert keys.decrypter(REFERENCE, deadline).kid == thumbprint_of(ec_key("P-384"))
+
+    def test_a_jwks_holds_keys_of_both_uses(self, keys, manager, deadline):
+        both = [private_jwk(ec_key(), use="sig", kid="s"), private_jwk(rsa_key(), use="enc", kid="e")]
+        manager.values[NAME] = json.dumps({"keys": both})
+
+        assert keys.signer(f"{REFERENCE}#s", None, deadline).kid == thumbprint_of(ec_key())
+        assert keys.decrypter(f"{REFERENCE}#e", deadline).kid == thumbprint_of(rsa_key())
+        with pytest.raises(ConfigurationError, match="not for decryption"):
+            keys.decrypter(REFERENCE, deadline)
+        with pytest.raises(ConfigurationError, match="not for signing"):
+            keys.signer(f"{REFERENCE}#e", None, deadline)
+
+    def test_threads_share_one_reading_of_a_key_in_kms(self, keys, kms):
+        reference = f"kms:{kms.add(KmsKey(rsa_key(), usage='ENCRYPT_DECRYPT'))}"
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: keys.decrypter(reference, Deadline.after(20)), range(16)))
+        assert len(set(map(id, found))) == 1
+        assert kms.calls == {"GetPublicKey": 1}
+
+    def test_a_failure_is_not_kept(self, keys, kms, deadline):
+        reference = f"kms:{kms.add(KmsKey(ec_key(), usage='KEY_AGREEMENT'))}"
+        kms.faults = [client_error("AccessDeniedException", "GetPublicKey")]
+
+        with pytest.raises(KeyUnavailable):
+            keys.decrypter(reference, deadline)
+        assert keys.decrypter(reference, deadline).kid == thumbprint_of(ec_key())
