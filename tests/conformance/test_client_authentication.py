@@ -92,6 +92,25 @@ class StrictTokenEndpoint:
         header = self._assertion(request, parameters, self.public_key.public_key)
         assert header == {"alg": self.algorithm, "typ": "JWT", "kid": self.public_key.thumbprint()}
 
+    def apple_client_secret(self, request, parameters):
+        """Apple's page on creating a client secret: these claims and no others, and no assertion beside it."""
+        assert "authorization" not in request.headers
+        assert parameters.keys() == GRANT | {"client_id", "client_secret"}
+        assert parameters["client_id"] == self.client_id
+        secret = parameters["client_secret"]
+        assert jwt.get_unverified_header(secret) == {"alg": "ES256", "typ": "JWT", "kid": "ABC123DEFG"}
+        claims = jwt.decode(
+            secret,
+            self.public_key.public_key,
+            algorithms=["ES256"],
+            audience=self.audience,
+            issuer="DEF123GHIJ",
+            options={"verify_exp": False, "verify_iat": False},
+        )
+        assert claims == {
+            "iss": "DEF123GHIJ", "sub": self.client_id, "aud": self.audience, "iat": NOW, "exp": NOW + 300,
+        }  # fmt: skip
+
     def tls_client_auth(self, request, parameters):
         """RFC 8705 §2: the client id says whose certificate the handshake shows, and nothing else is a credential."""
         assert "authorization" not in request.headers
@@ -168,6 +187,21 @@ def test_secrets(method, secret, client_id):
         replace(connection(), client_id=client_id), method=method, secret=SECRET_REFERENCE
     )
     sign_in_twice(idp, at, StrictTokenEndpoint(idp, method, client_id=client_id, secret=secret))
+
+
+@pytest.mark.parametrize("audience", ["https://appleid.apple.com", ISSUER])
+def test_apple_client_secret(audience):
+    idp, key = FakeIdp(), private_key("ES256", 7)
+    idp.keys.signers[KEY_REFERENCE] = KeySigner(key, "ES256")
+    at = with_client_authentication(
+        method="apple_client_secret",
+        key=KEY_REFERENCE,
+        kid="ABC123DEFG",
+        assertion_issuer="DEF123GHIJ",
+        lifetime=300,
+        audience=audience,
+    )
+    sign_in_twice(idp, at, StrictTokenEndpoint(idp, "apple_client_secret", public_key=key, audience=audience))
 
 
 @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth"])

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fedbridge.claims.subject import is_subject
 from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url
 from fedbridge.model.connection import Connection, IdTokenPolicy
@@ -19,7 +20,6 @@ from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.jwt import Accepted, VerifiedJwt, keys_for, verify_jwt
 from fedbridge.rp.tenants import token_issuer
 
-MAX_SUBJECT = 255
 MAX_LIFETIME = 24 * 3600
 MAX_AGE = 3600
 """Seconds: a token is redeemed at once, so an `iat` further back is a token that was kept."""
@@ -110,10 +110,7 @@ def _check_nonce(claims: Mapping[str, Any], nonce: str) -> None:
 
 
 def _check_subject(claims: Mapping[str, Any]) -> None:
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT:
-        raise UpstreamError("id_token_subject_malformed")
-    if not subject.isprintable() or subject != subject.strip():
+    if not is_subject(claims.get("sub")):
         raise UpstreamError("id_token_subject_malformed")
 
 
