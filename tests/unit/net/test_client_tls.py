@@ -128,6 +128,20 @@ def test_a_certificate_that_the_server_does_not_trust(server):
     assert send(client, peer, certificate_of("bank")) == 200
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_both_versions_of_tls(authority, version):
+    shown, tls = Shown(answer()), asking(authority)
+    tls.minimum_version = tls.maximum_version = version
+    with (
+        Peer(shown.behaviour, tls) as peer,
+        client_for(peer.port, ca_bundle=authority.bundle) as client,
+    ):
+        assert send(client, peer, certificate_of("bank")) == 200
+        with pytest.raises(UpstreamError):
+            send(client, peer, unknown_certificate())
+    assert shown.names == ["CN=bank"]
+
+
 def test_a_renewed_certificate_takes_the_place_of_the_old_one(server):
     peer, client, _shown = server
     for number in range(2):
