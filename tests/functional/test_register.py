@@ -12,7 +12,7 @@ from fedbridge.cli import main
 from fedbridge.configuration.strict_yaml import read_yaml
 from tests.fakes.registrar import RegistrarServer
 from tests.support import canaries
-from tests.support.keys import ec_key, private_pem, thumbprint_of
+from tests.support.keys import ec_key, private_pem, rsa_key, thumbprint_of
 from tests.unit.configuration.files import REMOVED, changed, write
 
 BASE_URL = "https://bridge.example"
@@ -109,6 +109,22 @@ def test_what_is_printed_makes_the_connection_a_registered_one(register, idp, ac
         "jwks_uri": "https://bridge.example/acme/client-jwks.json",
     }
     capsys.readouterr()
+
+
+def test_the_algorithms_are_those_of_sign_ins(register, idp, folder):
+    idp.issued["client_secret"] = SECRET
+    secret = {"method": "client_secret_jwt", "secret": "file:secret"}
+    assert register(client_authentication=secret)[0] == 0
+    assert idp.received[-1].body["token_endpoint_auth_signing_alg"] == "HS256"
+    (folder / "rsa").write_text(private_pem(rsa_key()))
+    keyed = {"method": "private_key_jwt", "key": "file:rsa", "algorithm": "PS384"}
+    signed = {"scope": "openid", "request_object": {}}
+    assert register(client_authentication=keyed, authorization=signed)[0] == 0
+    assert idp.received[-1].body["token_endpoint_auth_signing_alg"] == "PS384"
+    assert idp.received[-1].body["request_object_signing_alg"] == "PS384"
+    signed = {"scope": "openid", "request_object": {"key": f"file:{folder / 'key'}"}}
+    assert register(client_authentication=keyed, authorization=signed)[0] == 0
+    assert idp.received[-1].body["request_object_signing_alg"] == "ES256"
 
 
 def test_the_keys_themselves(register, idp, account):

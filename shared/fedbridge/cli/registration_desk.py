@@ -139,17 +139,14 @@ class Desk:
         return self.keys.signer(reference, algorithm, self.deadline).algorithm
 
     def _certificate_subject(self) -> str | None:
-        """Return the certificate's subject as RFC 4514 writes it (RFC 8705 §2.1.2), for tls_client_auth."""
+        """Return the subject of the certificate, which was checked with the keys, by RFC 4514 (RFC 8705 §2.1.2)."""
         from cryptography import x509  # noqa: PLC0415  only this method needs it
 
         tls = self.connection.mutual_tls
         if self.connection.client_authentication.method != "tls_client_auth" or tls is None:
             return None
-        text = self.secrets.get(tls.certificate, self.deadline)
-        try:
-            return x509.load_pem_x509_certificates(text.encode())[0].subject.rfc4514_string()
-        except ValueError:
-            raise ConfigurationError(f"{tls.certificate}: not a certificate (X.509) in PEM") from None
+        chain = self.secrets.get(tls.certificate, self.deadline)
+        return x509.load_pem_x509_certificates(chain.encode())[0].subject.rfc4514_string()
 
 
 @contextlib.contextmanager
