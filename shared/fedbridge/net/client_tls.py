@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fedbridge.ports import ClientCertificate
 
 MAX_PROFILES = 32
-"""Client certificates whose connections are kept; a TLS context holds the public authorities and some 2 MB with them."""
+"""Client certificates whose connections are kept; a TLS context holds the public authorities and 0.7 MB with them."""
 
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 

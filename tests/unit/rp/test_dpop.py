@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
@@ -367,3 +369,10 @@ def test_a_proof_that_the_idp_refuses_is_told_apart():
     with pytest.raises(UpstreamError) as refused:
         idp.sign_in(at)
     assert (refused.value.reason, refused.value.error) == ("dpop_proof_refused", "server_error")
+
+
+def test_a_plain_connection_loads_nothing_of_it():
+    """The front channel's cold start has little to spare."""
+    program = "import sys, fedbridge.rp.oidc; print('fedbridge.rp.dpop' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
