@@ -27,7 +27,7 @@ POSITIONS = {
     "_refused": 0,
 }
 
-ENCRYPTABLE = ("id_token", "userinfo")
+ENCRYPTABLE = ("id_token", "userinfo", "authorization_response")
 JWTS = (*ENCRYPTABLE, "nested_token")
 """Kinds of JWT that an IdP sends, as `fedbridge.rp.jwt` names them in its reasons; some may come in a JWE."""
 
@@ -39,9 +39,8 @@ _OF_ENCRYPTABLE = (
     "not_encrypted", "encryption_malformed", "encryption_algorithm_refused", "encryption_header_refused",
     "encryption_claims_differ", "decryption_key_unknown", "decryption_failed", "not_signed",
 )  # fmt: skip
-_OF_OTHERS = (
-    "issuer_mismatch", "audience_mismatch", "time_malformed", "expired", "not_yet_valid", "from_the_future",
-)  # fmt: skip
+_OF_PARTIES = ("issuer_mismatch", "audience_mismatch")
+_OF_TIMES = ("time_malformed", "expired", "not_yet_valid", "from_the_future")
 """What `fedbridge.rp.claim_checks` says of JWTs that are no ID tokens."""
 
 
@@ -53,20 +52,25 @@ def _spelt(kinds: tuple[str, ...], reasons: tuple[str, ...]) -> dict[str, frozen
     }
 
 
+def _of_endpoints(reason: str) -> frozenset[str]:
+    return frozenset({f"{name}_endpoint_{reason}" for name in ("token", "pushed_authorization_request")})
+
+
 # The reason as it is written in the code → the reasons that it stands for. What only hands on another failure's
 # reason stands for none of its own.
 SPELT: dict[str, frozenset[str]] = {
     **_spelt(JWTS, _OF_JWTS),
     **_spelt(ENCRYPTABLE, _OF_ENCRYPTABLE),
-    **_spelt(("userinfo", "nested_token"), _OF_OTHERS),
+    **_spelt(("userinfo", "nested_token"), _OF_PARTIES),
+    **_spelt(("userinfo", "nested_token", "authorization_response"), _OF_TIMES),
     "f'{document.name}_unavailable'": frozenset({"jwks_unavailable", "did_document_unavailable"}),
     "f'id_token_{name}_malformed'": frozenset({f"id_token_{name}_malformed" for name in ("exp", "iat", "nbf")}),
     "f'id_token_{name}_mismatch'": frozenset({f"id_token_{name}_mismatch" for name in ("at_hash", "c_hash", "s_hash")}),
-    "f'{endpoint}_endpoint_answer_invalid'": frozenset({"token_endpoint_answer_invalid"}),
-    "f'{endpoint}_endpoint_unavailable'": frozenset({"token_endpoint_unavailable"}),
-    "f'{endpoint}_endpoint_redirected'": frozenset({"token_endpoint_redirected"}),
-    "_REASONS.get(code or '', f'{endpoint}_endpoint_refused')": frozenset({
-        "token_endpoint_refused", "client_authentication_refused", "authorization_code_refused",
+    "f'{endpoint}_endpoint_answer_invalid'": _of_endpoints("answer_invalid"),
+    "f'{endpoint}_endpoint_unavailable'": _of_endpoints("unavailable"),
+    "f'{endpoint}_endpoint_redirected'": _of_endpoints("redirected"),
+    "_REASONS.get(code or '', f'{endpoint}_endpoint_refused')": _of_endpoints("refused") | frozenset({
+        "client_authentication_refused", "authorization_code_refused",
         "dpop_proof_refused",
     }),
     "_REASONS.get(code, 'store_rejected')": frozenset({

@@ -8,13 +8,13 @@ verified before the code in it goes anywhere.
 from __future__ import annotations
 
 import hmac
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from fedbridge.errors import IssuerMismatch, UpstreamError
 from fedbridge.model.http import Parameters
 from fedbridge.rp.base64url import decode_base64url
+from fedbridge.rp.claim_checks import check_lifetime
 from fedbridge.rp.context import Context, KeyContext
 from fedbridge.rp.jwks import JwksSource
 from fedbridge.rp.jwt import MAX_TOKEN, Accepted, verify_jwt
@@ -56,8 +56,8 @@ def open_response(
 
     Processed as JARM §2.4 has it. Calls the IdP only for keys that are not cached. Raises UpstreamError
     (`authorization_response_unsigned` for plain parameters, what `verify_jwt` raises,
-    `authorization_response_state_mismatch`, `…_audience_mismatch`, `…_exp_malformed`, `…_expired`, `…_nbf_malformed`,
-    `…_not_yet_valid`, `…_parameter_malformed`), IssuerMismatch (`…_iss_mismatch`), ConfigurationError, KeyUnavailable and
+    `authorization_response_state_mismatch`, `…_audience_mismatch`, `…_time_malformed`, `…_expired`, `…_not_yet_valid`,
+    `…_from_the_future`, `…_parameter_malformed`), IssuerMismatch (`…_iss_mismatch`), ConfigurationError, KeyUnavailable and
     DeadlineExceeded.
     """
     token = response.value("response")
@@ -76,7 +76,13 @@ def open_response(
         raise IssuerMismatch("authorization_response_iss_mismatch")
     if claims.get("aud") not in (context.connection.client_id, [context.connection.client_id]):
         raise UpstreamError("authorization_response_audience_mismatch")
-    _check_times(claims, context.clock(), context.connection.id_token.clock_skew)
+    check_lifetime(  # JARM §2.1 has `exp`; the rest holds where it is
+        KIND,
+        claims,
+        now=context.clock(),
+        clock_skew=context.connection.id_token.clock_skew,
+        required=("exp",),
+    )
     return _parameters(claims)
 
 
@@ -84,22 +90,6 @@ def _check_state(claims: Mapping[str, Any], state: str) -> None:
     received = claims.get("state")
     if not isinstance(received, str) or not hmac.compare_digest(received.encode(), state.encode()):
         raise UpstreamError("authorization_response_state_mismatch")
-
-
-def _check_times(claims: Mapping[str, Any], now: float, skew: int) -> None:
-    """`exp` must be there and ahead (JARM §2.1), `nbf` need not, but holds where it is (RFC 7519 §4.1.5)."""
-    if _time(claims, "exp") <= now - skew:
-        raise UpstreamError("authorization_response_expired")
-    if "nbf" in claims and _time(claims, "nbf") > now + skew:
-        raise UpstreamError("authorization_response_not_yet_valid")
-
-
-def _time(claims: Mapping[str, Any], name: str) -> float:
-    """Return a NumericDate (RFC 7519 §2)."""
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UpstreamError(f"authorization_response_{name}_malformed")
-    return value
 
 
 def _parameters(claims: Mapping[str, Any]) -> Parameters:

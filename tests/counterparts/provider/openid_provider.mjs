@@ -77,7 +77,7 @@ export class OpenIdProvider {
   async rotate({ publishOld }) {
     const types = new Set(this.keys.map((key) => key.crv ?? key.kty));
     const signing = this.keys.slice(0, types.size);
-    this.keys = await Promise.all([...types].map(newKey));
+    this.keys = await Promise.all([...types].map((type) => newKey(type)));
     if (publishOld) this.keys.push(...signing);
     await this.start();
     return this.keys.map(({ kid }) => kid);
