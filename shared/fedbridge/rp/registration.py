@@ -208,17 +208,17 @@ def _refusal(response: OutboundResponse, token: str | None, kind: str) -> Upstre
     error = document.get("error")
     code = clean_code(error) if isinstance(error, str) else None
     if is_outage(response.status):
-        reason, message = "registration_unavailable", "the IdP's registration endpoint is not available"
+        reason = "registration_unavailable"
+        message = "the IdP's registration endpoint is not available"
     elif 300 <= response.status < 400:
-        reason, message = (
-            "registration_redirected",
-            "the IdP redirects, which is never followed: correct the URL",
-        )
+        reason = "registration_redirected"
+        message = "the IdP redirects, which is never followed: correct the URL"
     elif response.status in {401, 403}:
-        given = f"does not accept the {kind}" if token is not None else f"wants an {kind}"
-        reason, message = "registration_unauthorized", f"the IdP {given}"
+        reason = "registration_unauthorized"
+        message = f"the IdP {f'does not accept the {kind}' if token is not None else f'wants an {kind}'}"
     else:
-        reason, message = "registration_refused", "the IdP refuses the registration"
+        reason = "registration_refused"
+        message = "the IdP refuses the registration"
     said = ": ".join(part for part in (code, _description(document, token)) if part)
     return UpstreamError(
         reason,
