@@ -17,6 +17,7 @@ from tests.unit.rp.idp import (
     FakeIdp,
     KeySigner,
     connection,
+    native,
     private_key,
     public_jwk,
     sign,
@@ -71,11 +72,11 @@ def test_case_88_hmac_keyed_with_the_public_key(form):
     def token(idp):
         key = private_key("RS256") if form == "modulus" else idp.key
         idp.serve_keys(public_jwk(idp.key), public_jwk(key))
-        native = key.private_key.public_key()
+        public = native(key).public_key()
         numbers = public_jwk(key)
         secrets = {
-            "pem": native.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            "der": native.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+            "pem": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+            "der": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
             "jwk": json.dumps(numbers).encode(),
             "modulus": numbers.get("n", "").encode(),
         }
@@ -148,7 +149,7 @@ def test_a_secret_shorter_than_the_hash_is_no_key(algorithm, length):
 
 def test_a_secret_that_is_a_key_is_the_operators_mistake():
     idp = FakeIdp()
-    key = private_key("ES256").private_key.public_key()
+    key = native(private_key("ES256")).public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     idp.secrets.values[SECRET_REFERENCE] = pem
     with pytest.raises(ConfigurationError):

@@ -76,9 +76,10 @@ def at(policy=None, **fields):
 
 
 def one_login(token=..., document=None):
-    idp = FakeIdp(userinfo={"sub": "ana", "email": "ana@example.com"})
+    userinfo = {"sub": "ana", "email": "ana@example.com"}
     if token is not None:
-        idp.userinfo["core"] = core() if token is ... else token
+        userinfo["core"] = core() if token is ... else token
+    idp = FakeIdp(userinfo=userinfo)
     idp.http.answer("GET", DOCUMENT, json_answer(did_document() if document is None else document))
     return idp
 

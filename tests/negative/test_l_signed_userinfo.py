@@ -229,6 +229,7 @@ def test_case_110_another_kind_of_jwt(typ):
 
 # --- the claims -----------------------------------------------------------------------------------------------------
 
+NO_TIMES: list[object] = [str(NOW + 60), True, [NOW], {}, ""]
 OTHER_ISSUERS = ["https://other.example", f"{ISSUER}/", "", [ISSUER], 7]
 OTHER_AUDIENCES = ["other", "", [], ["other"], [CLIENT_ID.upper()], f"{CLIENT_ID}x", {"aud": CLIENT_ID}, 7]
 
@@ -268,11 +269,7 @@ def test_the_audience_may_be_a_list_with_us_in_it():
         ({"exp": 0}, "userinfo_expired"),
         ({"nbf": NOW + 61}, "userinfo_not_yet_valid"),
         ({"iat": NOW + 61}, "userinfo_from_the_future"),
-        *(
-            ({name: value}, "userinfo_time_malformed")
-            for name in ("exp", "nbf", "iat")
-            for value in (str(NOW + 60), True, [NOW], {}, "")
-        ),
+        *(({name: value}, "userinfo_time_malformed") for name in ("exp", "nbf", "iat") for value in NO_TIMES),
     ],
     ids=str,
 )

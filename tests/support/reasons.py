@@ -25,6 +25,7 @@ POSITIONS = {
     "Unusable": 0,
     "_page": 4,
     "_refused": 0,
+    "refused": 0,
 }
 
 ENCRYPTABLE = ("id_token", "userinfo", "authorization_response")

@@ -32,6 +32,8 @@ def found(folder, **changes):
 
 def test_what_it_needs(tmp_path):
     connection = loaded(tmp_path, SOCIAL)
+    assert connection.oauth2 is not None
+    assert connection.endpoints is not None
     assert connection.oauth2.documents[0].url == "https://api.social.example/user"
     assert connection.endpoints.jwks_uri is None
 

@@ -1,13 +1,12 @@
 """Whole sign-ins without OpenID Connect."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from fedbridge.claims.subject import hashed_subject
 from fedbridge.errors import OAuthError, UpstreamError
-from fedbridge.model.connection import AuthorizationRequestProfile
+from fedbridge.model.connection import AuthorizationRequestProfile, Endpoints
 from fedbridge.model.policies import OAuth2Document
 from fedbridge.ports import OutboundResponse
 from fedbridge.rp.authorization_request import code_challenge
@@ -228,7 +227,11 @@ def test_a_pushed_request_works_as_well():
     url = f"{ISSUER}/par"
     at = connection(
         authorization=AuthorizationRequestProfile(scope="read:user", par="required"),
-        endpoints=replace(connection().endpoints, pushed_authorization_request_endpoint=url),
+        endpoints=Endpoints(
+            authorization_endpoint=AUTHORIZE,
+            token_endpoint=TOKEN,
+            pushed_authorization_request_endpoint=url,
+        ),
     )
     social = FakeSocial()
     social.http.answer("POST", url, json_answer({"request_uri": "urn:x", "expires_in": 60}, status=201))
