@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.presets.configured import certificate_of, connection_of
 from tests.presets.facts import Facts
-from tests.presets.strict_idp import StrictIdp, certificate_of, connection_of
+from tests.presets.strict_idp import StrictIdp
 from tests.unit.rp.idp import private_key
 
 

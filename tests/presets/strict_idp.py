@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
-from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey
-from joserfc.jws import JWSRegistry
+from joserfc.jwk import OctKey
 
-from fedbridge.configuration.file import load
-from fedbridge.configuration.presets import read_preset
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Parameters
@@ -31,19 +20,11 @@ from fedbridge.ports import ClientCertificate, OutboundRequest, OutboundResponse
 from fedbridge.rp.oidc import OidcUpstream
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
+from tests.presets.checks import NONCE, Checks
 from tests.presets.facts import (
-    CLIENT,
-    KEY,
-    KID,
     RSA_ENCRYPTION,
-    X5C,
-    X5T,
-    X5T_S256,
-    Assertion,
     Facts,
 )
-from tests.support.presets import RELYING_PARTY, with_overlay
-from tests.support.yaml_text import to_yaml
 from tests.unit.rp.encryption import RSA, decryption_key, encrypt
 from tests.unit.rp.idp import (
     NOW,
@@ -53,10 +34,6 @@ from tests.unit.rp.idp import (
     FakeKeys,
     FakeSecrets,
     KeyDecrypter,
-    KeySigner,
-    PrivateKey,
-    form,
-    native,
     private_key,
     public_jwk,
     pushed,
@@ -65,24 +42,6 @@ from tests.unit.rp.idp import (
 from tests.unit.rp.idp import SECRET as CLIENT_SECRET
 
 CALLBACK = "https://login.example.com/idp/callback"
-NONCE = "the-servers-nonce"
-JTI = re.compile(r"[A-Za-z0-9]{43}")
-
-
-def connection_of(facts: Facts, folder: Path, variant: str | None = None) -> Connection:
-    """Return the connection that `fedbridge connections` makes of what an operator writes.
-
-    `variant` names a variant or an environment of the preset, whose keys are pasted over it.
-    """
-    body = {"preset": facts.preset, "client_id": CLIENT, **facts.own, "relying_parties": [RELYING_PARTY]}
-    if variant is not None:
-        preset = read_preset(facts.preset)
-        overlays = (*preset.about.environments, *preset.about.variants)
-        (overlay,) = [each for each in overlays if each.name == variant]
-        body = with_overlay(preset, overlay, body)
-    file = folder / "connections.yaml"
-    file.write_text(to_yaml({"connections": {"idp": body}}), "utf-8")
-    return load(file)["idp"]
 
 
 @dataclass
@@ -100,15 +59,16 @@ class StrictIdp:
     clock: FakeClock = field(default_factory=FakeClock)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     sent: dict[str, Any] = field(default_factory=dict)
-    proofs: list[dict[str, Any]] = field(default_factory=list)
     nonce: str = ""
 
     def __post_init__(self) -> None:
         facts = self.facts
+        self.checks = Checks(facts, self.connection.client_id, self.certificate)
         self.algorithm = facts.algorithms[0]
         self.encryption = facts.encryption[0] if facts.encryption else None
         self.userinfo_format = facts.userinfo_format[0] if facts.userinfo_format else "json"
         self.id_token_claims: dict[str, Any] = dict(facts.id_token)
+        self.userinfo_algorithm = (facts.userinfo_algorithms or facts.algorithms)[0]
         self.userinfo_encryption = self.encryption or ("RSA-OAEP-256", "A256GCM")
         self.userinfo_claims: dict[str, Any] = {"sub": "person-1", **facts.userinfo}
         self.upstream = OidcUpstream(
@@ -122,10 +82,8 @@ class StrictIdp:
 
     def _keys(self) -> FakeKeys:
         keys = FakeKeys()
-        if self.facts.assertion is not None:
-            algorithm = self.facts.assertion.header["alg"]
-            self.signer = KeySigner(private_key(algorithm, 7), algorithm)
-            keys.signers[self.connection.client_authentication.key or KEY] = self.signer
+        if (reference := self.connection.client_authentication.key) is not None:
+            keys.signers[reference] = self.checks.signer
         if (tls := self.connection.mutual_tls) is not None:
             keys.certificates[tls.certificate] = ClientCertificate(chain="chain", private_key="key")
         policy = self.connection.token_decryption
@@ -182,27 +140,8 @@ class StrictIdp:
         if self.facts.pushed:
             assert query == {"client_id": self.connection.client_id, "request_uri": REQUEST_URI}
         else:
-            self.sent = self._opened(query)
+            self.sent = self.checks.opened(query)
         self.nonce = self.sent["nonce"]
-
-    def _opened(self, query: dict[str, str]) -> dict[str, Any]:
-        if self.facts.request_object is None:
-            return query
-        token = query.pop("request")
-        assert query.keys() == self.facts.request_object.beside
-        header, claims = _claims(token, self.signer.key, self.signer.algorithm)
-        assert header == self._header(self.facts.request_object.header)
-        assert {name: claims[name] for name in query} == query
-        lifetime = self.facts.request_object.lifetime
-        assert JTI.fullmatch(claims.pop("jti"))
-        assert {name: claims.pop(name) for name in ("iss", "aud", "iat", "nbf", "exp")} == {
-            "iss": self.connection.client_id,
-            "aud": self.facts.request_object.aud,
-            "iat": NOW,
-            "nbf": NOW,
-            "exp": NOW + lifetime,
-        }
-        return claims
 
     def check_request(self) -> UpstreamRedirect:
         """Begin, and compare the whole authorization request with the facts."""
@@ -240,18 +179,18 @@ class StrictIdp:
     def _par(self, request: OutboundRequest) -> OutboundResponse:
         proof = self.facts.proof
         if proof is not None and proof.code_bound_by == "proof":
-            if self._lacks_nonce(request):
+            if not self.checks.has_nonce(request):
                 return _challenge(400)
         else:
             assert "dpop" not in request.headers
-        self.sent = self._opened(self._authenticated(request))
+        self.sent = self.checks.opened(self._form(request))
         return pushed()
 
     def _token(self, request: OutboundRequest) -> OutboundResponse:
-        if self.facts.proof is not None and self._lacks_nonce(request):
+        if self.facts.proof is not None and not self.checks.has_nonce(request):
             return _challenge(400)
         verifier = {"code_verifier"} if self.facts.pkce else set()
-        sent = self._authenticated(request)
+        sent = self._form(request)
         assert sent.keys() == {"grant_type", "code", "redirect_uri", *verifier}
         assert (sent["grant_type"], sent["code"], sent["redirect_uri"]) == (
             "authorization_code",
@@ -268,7 +207,7 @@ class StrictIdp:
         scheme = "Bearer" if self.facts.proof is None else "DPoP"
         assert request.headers["authorization"] == f"{scheme} at-1"
         assert request.headers["user-agent"]
-        if self.facts.proof is not None and self._lacks_nonce(request, access_token="at-1"):
+        if self.facts.proof is not None and not self.checks.has_nonce(request, access_token="at-1"):
             return _challenge(401)
         if self.userinfo_format == "json":
             return json_answer(self.userinfo_claims)
@@ -277,89 +216,14 @@ class StrictIdp:
             "aud": self.connection.client_id,
             **self.userinfo_claims,
         }
-        algorithm = (self.facts.userinfo_algorithms or self.facts.algorithms)[0]
-        token = self._signed(document, algorithm)
+        token = self._signed(document, self.userinfo_algorithm)
         if self.userinfo_format == "jwe":
             token = self._encrypted(token, *self.userinfo_encryption)
         return OutboundResponse(status=200, headers={"content-type": "application/jwt"}, body=token.encode())
 
-    def _lacks_nonce(self, request: OutboundRequest, *, access_token: str | None = None) -> bool:
-        """Check a proof as RFC 9449 §4.3 has it; tell whether the IdP must ask for its nonce."""
-        assert self.facts.proof is not None
-        compact = request.headers["dpop"]
-        header = json.loads(base64.urlsafe_b64decode(compact.split(".")[0] + "=="))
-        assert header.keys() == {"typ", "alg", "jwk"}
-        assert (header["typ"], header["alg"]) == ("dpop+jwt", "ES256")
-        assert header["jwk"].keys() == {"kty", "crv", "x", "y"}
-        key = ECKey.import_key(header["jwk"])
-        _, claims = _claims(compact, key, "ES256")
-        self.proofs.append({**claims, "jkt": key.thumbprint()})
-        assert JTI.fullmatch(claims.pop("jti"))
-        nonce = claims.pop("nonce", None)
-        expected: dict[str, Any] = {"htm": request.method, "htu": request.url, "iat": NOW}
-        if self.facts.proof.lifetime is not None:
-            expected["exp"] = NOW + self.facts.proof.lifetime
-        if access_token is not None:
-            digest = hashlib.sha256(access_token.encode()).digest()
-            expected["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        assert claims == expected
-        return bool(nonce != NONCE)
-
-    def _authenticated(self, request: OutboundRequest) -> dict[str, str]:
-        """Check the client authentication; returns the form without it."""
-        assert request.headers["user-agent"]  # GOV.UK answers 403 without.
+    def _form(self, request: OutboundRequest) -> dict[str, str]:
         assert (request.client_certificate is None) == (self.connection.mutual_tls is None)
-        sent = form(request)
-        if self.facts.method == "basic":
-            pair = f"{quote_plus(self.connection.client_id)}:{quote_plus(CLIENT_SECRET)}"
-            assert request.headers["authorization"] == "Basic " + base64.b64encode(pair.encode()).decode()
-            return sent
-        assert "authorization" not in request.headers
-        # A pushed request holds the client id as a parameter, too.
-        client_id = (
-            sent["client_id"]
-            if request.url == self.facts.at.get("pushed_authorization_request_endpoint")
-            else sent.pop("client_id")
-        )
-        assert client_id == self.connection.client_id
-        if self.facts.method == "post":
-            assert sent.pop("client_secret") == CLIENT_SECRET
-        elif self.facts.method == "apple":
-            self._check_assertion(sent.pop("client_secret"))
-        else:
-            assert (
-                sent.pop("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-            )
-            self._check_assertion(sent.pop("client_assertion"))
-        return sent
-
-    def _check_assertion(self, compact: str) -> None:
-        expected = self.facts.assertion
-        assert expected is not None
-        header, claims = _claims(compact, self.signer.key, self.signer.algorithm)
-        assert header == self._header(expected.header)
-        assert check_times(claims, expected) == {
-            "iss": expected.iss or self.connection.client_id,
-            "sub": self.connection.client_id,
-            "aud": expected.aud,
-        }
-
-    def _header(self, literal: Mapping[str, str]) -> dict[str, Any]:
-        found: dict[str, Any] = dict(literal)
-        if found.get("kid") == KID:
-            found["kid"] = self.signer.kid
-        der = "".join(self.certificate.strip().splitlines()[1:-1])
-        for name, literal_value, digest in (
-            ("x5t#S256", X5T_S256, hashlib.sha256),
-            ("x5t", X5T, hashlib.sha1),
-        ):
-            if found.get(name) == literal_value:
-                found[name] = (
-                    base64.urlsafe_b64encode(digest(base64.b64decode(der)).digest()).rstrip(b"=").decode()
-                )
-        if found.get("x5c") == X5C:
-            found["x5c"] = [der]
-        return found
+        return self.checks.authenticated(request)
 
     # --- tokens -----------------------------------------------------------------------------------------------------
 
@@ -390,44 +254,6 @@ class StrictIdp:
 
     def _encrypted(self, token: str, alg: str, enc: str) -> str:
         return encrypt(token, decryption_key("RSA" if alg in RSA else "P-256"), alg, enc)
-
-
-class _Roomy(JWSRegistry):
-    """Takes headers with a certificate in them."""
-
-    max_header_length = 8 * 1024
-
-
-def _claims(compact: str, key: PrivateKey, algorithm: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Verify a JWT of the bridge's; returns header and claims."""
-    read = jwt.decode(compact, key, registry=_Roomy(algorithms=[algorithm]))
-    return read.header, dict(read.claims)
-
-
-def certificate_of(key: PrivateKey) -> str:
-    """Return a self-signed certificate of a key, PEM."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bridge")])
-    start = dt.datetime.fromtimestamp(NOW, dt.UTC)
-    builder = x509.CertificateBuilder(
-        subject_name=name,
-        issuer_name=name,
-        public_key=native(key).public_key(),
-        serial_number=1,
-        not_valid_before=start,
-        not_valid_after=start + dt.timedelta(days=365),
-    )
-    return builder.sign(native(key), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
-
-
-def check_times(claims: dict[str, Any], expected: Assertion) -> dict[str, Any]:
-    """Check `iat`, `exp`, `nbf` and `jti`; returns the other claims."""
-    assert claims.pop("iat") == NOW
-    assert claims.pop("exp") == NOW + expected.lifetime
-    if expected.nbf:
-        assert claims.pop("nbf") == NOW
-    if expected.jti:
-        assert JTI.fullmatch(claims.pop("jti"))
-    return claims
 
 
 def _challenge(status: int) -> OutboundResponse:

@@ -8,8 +8,9 @@ from fedbridge.model.http import Parameters
 from fedbridge.rp.oauth2 import OAuth2Upstream
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.telemetry import RecordingTelemetry
+from tests.presets.configured import connection_of
 from tests.presets.facts import CLIENT, SECRET, Facts
-from tests.presets.strict_idp import CALLBACK, connection_of
+from tests.presets.strict_idp import CALLBACK
 from tests.unit.rp.idp import NOW, STATE, FakeKeys, FakeSecrets, form
 from tests.unit.rp.idp import SECRET as CLIENT_SECRET
 

@@ -11,10 +11,13 @@ from tests.presets import government
 from tests.presets.every import ALL
 from tests.unit.rp.idp import NOW
 
-OTHER_ALGORITHMS = ("none", "RS256", "ES256", "PS256", "RS384")
-OTHER_ENCRYPTION = (
-    ("RSA-OAEP", "A256GCM"), ("RSA-OAEP-256", "A128CBC-HS256"), ("ECDH-ES", "A128GCM"), ("ECDH-ES+A256KW", "A128CBC-HS256"),
-)  # fmt: skip
+ALGORITHMS = ("none", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256")
+ENCRYPTION = [
+    (alg, enc)
+    for alg in ("RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW")
+    for enc in ("A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A256GCM")
+]
+"""What a provider could send instead of what it says."""
 
 every = pytest.mark.parametrize("facts", ALL, ids=str)
 
@@ -79,17 +82,17 @@ def test_the_query_stays_below_the_cap(facts, idp_of):
 def test_proofs_come_with_the_servers_nonce_and_of_one_key(facts, idp_of):
     idp = idp_of(facts)
     idp.sign_in()
-    places = [proof["htu"] for proof in idp.proofs]
+    places = [proof["htu"] for proof in idp.checks.proofs]
     expected = [facts.at["token_endpoint"], facts.at["userinfo_endpoint"]]
     if facts.proof.code_bound_by == "proof":
         expected.insert(0, facts.at["pushed_authorization_request_endpoint"])
     # The first call to each of the two servers meets its demand for a nonce, every later one brings it along.
     assert list(dict.fromkeys(places)) == expected
     assert len(places) == len(expected) + 2
-    assert len({proof["jti"] for proof in idp.proofs}) == len(places)
-    assert len({proof["jkt"] for proof in idp.proofs}) == 1
+    assert len({proof["jti"] for proof in idp.checks.proofs}) == len(places)
+    assert len({proof["jkt"] for proof in idp.checks.proofs}) == 1
     if facts.proof.code_bound_by == "dpop_jkt":
-        assert idp.sent["dpop_jkt"] == idp.proofs[0]["jkt"]
+        assert idp.sent["dpop_jkt"] == idp.checks.proofs[0]["jkt"]
 
 
 # --- what is accepted -----------------------------------------------------------------------------------------------
@@ -153,7 +156,7 @@ def refused(idp):
 
 @every
 def test_an_id_token_of_another_algorithm_is_refused(facts, idp_of):
-    for algorithm in OTHER_ALGORITHMS:
+    for algorithm in ALGORITHMS:
         if algorithm not in facts.algorithms:
             idp = idp_of(facts)
             idp.algorithm = algorithm
@@ -172,7 +175,7 @@ def test_a_plain_id_token_is_refused_where_it_must_be_encrypted(facts, idp_of):
 
 @only(lambda facts: facts.encryption)
 def test_an_id_token_in_other_encryption_is_refused(facts, idp_of):
-    others = [pair for pair in OTHER_ENCRYPTION if pair not in facts.encryption]
+    others = [pair for pair in ENCRYPTION if pair not in facts.encryption]
     assert others
     for pair in others:
         idp = idp_of(facts)
@@ -203,6 +206,17 @@ def test_an_id_token_of_another_sign_in_is_refused(facts, claims, reason, idp_of
     idp = idp_of(facts)
     idp.id_token_claims |= claims
     assert refused(idp) == reason
+
+
+@only(lambda facts: "jws" in facts.userinfo_format or "jwe" in facts.userinfo_format)
+def test_userinfo_of_another_algorithm_is_refused(facts, idp_of):
+    for algorithm in ALGORITHMS:
+        if algorithm not in (facts.userinfo_algorithms or facts.algorithms):
+            idp = idp_of(facts)
+            idp.userinfo_algorithm = algorithm
+            unsigned = algorithm == "none" and idp.userinfo_format == "jwe"
+            reason = "userinfo_not_signed" if unsigned else "userinfo_algorithm_refused"
+            assert refused(idp) == reason, algorithm
 
 
 @only(lambda facts: facts.userinfo_format)
