@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from fedbridge.cli.registration_desk import Desk, opened
 from fedbridge.configuration.file import unregistered
 from fedbridge.errors import ConfigurationError
-from fedbridge.rp.client_metadata import Facts, requested, shortcomings, updated
+from fedbridge.rp.client_metadata import Facts, requested, updated
+from fedbridge.rp.granted_metadata import shortcomings
 from fedbridge.rp.registration import Answer, discover, endpoint_of, problems
 
 if TYPE_CHECKING:

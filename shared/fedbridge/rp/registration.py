@@ -1,6 +1,6 @@
 """Dynamic client registration (RFC 7591) and its management (RFC 7592): requests out, answers in.
 
-Nothing here is on the way of a sign-in. What an answer grants is judged by `fedbridge.rp.client_metadata`, after whoever
+Nothing here is on the way of a sign-in. What an answer grants is judged by `fedbridge.rp.granted_metadata`, after whoever
 calls has stored the credentials in it: an access token that was rotated and lost cannot be had again.
 """
 

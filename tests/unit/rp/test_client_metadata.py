@@ -18,7 +18,8 @@ from fedbridge.model.policies import (
     RequestObject,
     TokenDecryption,
 )
-from fedbridge.rp.client_metadata import Facts, requested, shortcomings, updated
+from fedbridge.rp.client_metadata import Facts, requested, updated
+from fedbridge.rp.granted_metadata import shortcomings
 from tests.unit.rp.idp import connection
 
 CALLBACK = "https://bridge.example/acme/callback"
