@@ -458,6 +458,15 @@ def test_what_cannot_be_stored_waits_on_this_disk_until_it_can(register, idp, ac
     assert idp.received == []
 
 
+def test_nothing_is_deleted_while_a_token_waits_to_be_stored(registered, idp, rescue):
+    rescue.parent.mkdir(exist_ok=True)
+    rescue.write_text(json.dumps({"credentials": {}, "shown": {}}))
+    code, _, said = registered("--delete")
+    assert code == 1
+    assert "--recover" in said
+    assert idp.received == []
+
+
 def test_a_token_that_cannot_be_stored_is_not_followed_by_an_update(register, idp, account, rescue):
     account.create_secret(Name=NAME, SecretString=json.dumps({"member": TOKEN}))
 

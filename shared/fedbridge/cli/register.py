@@ -120,7 +120,8 @@ def _update(desk: Desk) -> int:
 
 def _delete(desk: Desk) -> int:
     client_uri, token = desk.managed()
-    desk.registrar.delete(client_uri, token)
+    with desk.rescue.reserved():  # A token that waits to be stored is the one that is still good.
+        desk.registrar.delete(client_uri, token)
     print(
         f"{desk.connection.name}: the registration is deleted, and every sign-in of this client id with it."
     )
