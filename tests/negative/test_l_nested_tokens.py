@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url, encode_json
@@ -291,6 +293,37 @@ def test_case_93_documents_without_a_key_for_us(document, reason):
 def test_methods_may_be_named(reference):
     document = {**did_document(reference), "verificationMethod": [method(id=reference)]}
     assert one_login(document=document).sign_in(at()).claims["birthdate"] == "1985-02-01"
+
+
+def test_a_method_that_stands_in_both_places_is_one_unless_they_differ():
+    both = {**did_document(), "verificationMethod": [method()]}
+    assert one_login(document=both).sign_in(at()).claims["birthdate"] == "1985-02-01"
+    differing = {**did_document(), "verificationMethod": [method(private_key("ES256", 34))]}
+    refuse(one_login(document=differing), "jwks_without_usable_key")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from([DID, KID, f"#{KID[-8:]}", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "controller", "publicKeyJwk", "kty", "crv", "x", "y", "n", "e", "use", "key_ops"]
+            ),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(JSON, JSON)
+def test_no_document_raises_anything_but_our_own_error(assertion, methods):
+    document = {"id": DID, "assertionMethod": assertion, "verificationMethod": methods}
+    with pytest.raises(UpstreamError):
+        parse_did_document(json.dumps(document).encode(), did=DID)
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, "server_error"), (503, "temporarily_unavailable")])

@@ -113,7 +113,12 @@ def parse_did_document(body: bytes, *, did: str) -> JwkSet:
 
 
 def _jwks(assertion: list[Any], methods: list[Any], did: str) -> Iterator[Mapping[str, Any]]:
-    described = [each for each in (*assertion, *methods) if isinstance(each, dict)]
+    written_out = [each for each in assertion if isinstance(each, dict)]
+    # One that stands in both places as it is, is one; where the two differ, neither is used.
+    described = [
+        *written_out,
+        *(each for each in methods if isinstance(each, dict) and each not in written_out),
+    ]
     asserting = {_id(each.get("id") if isinstance(each, dict) else each, did) for each in assertion}
     for method in described:
         identifier, jwk = _id(method.get("id"), did), method.get("publicKeyJwk")
