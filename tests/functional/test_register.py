@@ -20,7 +20,7 @@ TOKEN = canaries.canary("registration-access-token-number-1", "registration acce
 ROTATED = canaries.canary("registration-access-token-number-2", "registration access token")
 SECRET = canaries.canary("client-secret-that-was-issued", "client secret")
 INITIAL = canaries.canary("initial-access-token-of-the-operator", "initial access token")
-NAME = "fedbridge/prod/acme/registration-access-token"
+NAME = "fedbridge/prod/registration/acme"
 
 
 @pytest.fixture

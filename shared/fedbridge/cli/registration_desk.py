@@ -204,9 +204,7 @@ def _base_url(options: argparse.Namespace) -> str:
 
 def _default_reference(options: argparse.Namespace) -> str:
     if options.environment is not None:
-        return (
-            f"secretsmanager:fedbridge/{options.environment}/{options.connection}/registration-access-token"
-        )
+        return f"secretsmanager:fedbridge/{options.environment}/registration/{options.connection}"
     if options.local:
         return f"file:{options.state / options.connection}.registration-access-token"
     raise ConfigurationError(
