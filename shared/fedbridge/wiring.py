@@ -82,12 +82,9 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
 
     deadline = Deadline.after(KEY_BUDGET)
     jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
-    if connection.mutual_tls is not None:
-        from fedbridge.keys.client_certificate import certificate_jwks  # noqa: PLC0415
-
-        certificates = certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
-        if connection.client_authentication.method == "self_signed_tls_client_auth":
-            jwks += certificates
+    certificates = _certificate_jwks(connection, keys, secrets, deadline)
+    if connection.client_authentication.method == "self_signed_tls_client_auth":
+        jwks += certificates
     if connection.authorization.request_object is not None:
         policy = connection.authorization.request_object
         jwks += request_object_jwks(policy, signing=jwks, keys=keys, deadline=deadline)
@@ -109,12 +106,30 @@ def all_publishable(
     from fedbridge.configuration.rules import problems_between  # noqa: PLC0415
 
     ready = {name: publishable(connection, keys, secrets) for name, connection in connections.items()}
-    shared = problems_between(ready)
+    deadline = Deadline.after(KEY_BUDGET)
+    # Most certificates are not published, and their keys are compared all the same.
+    compared = {
+        name: replace(
+            each, client_jwks=(*each.client_jwks, *_certificate_jwks(each, keys, secrets, deadline))
+        )
+        for name, each in ready.items()
+    }
+    shared = problems_between(compared)
     if shared:
         raise ConfigurationError(
             problems=tuple(f"{name}: {problem.path}: {problem.message}" for name, problem in shared)
         )
     return ready
+
+
+def _certificate_jwks(
+    connection: Connection, keys: Keys, secrets: Secrets, deadline: Deadline
+) -> tuple[dict[str, Any], ...]:
+    if connection.mutual_tls is None:
+        return ()
+    from fedbridge.keys.client_certificate import certificate_jwks  # noqa: PLC0415
+
+    return certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
 
 
 def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets]:
