@@ -122,8 +122,9 @@ def _extra_parameters(connection: Connection, passed: Mapping[str, str]) -> dict
 def _check_allowed(connection: Connection, request: Mapping[str, str]) -> None:
     """Refuse to send what the IdP would refuse; `request` and `request_uri` come later, and only carry what is here."""
     allowed = connection.authorization.allowed_parameters
-    missing = request.keys() - set(request if allowed is None else allowed)
-    if missing:
+    if allowed is None:
+        return
+    if missing := request.keys() - set(allowed):
         raise ConfigurationError(
             f"connection {connection.name}: authorization.allowed_parameters lacks {', '.join(sorted(missing))}"
         )
