@@ -160,12 +160,25 @@ class Prover:
         code, or pushed request, is worth a second try. Raises UpstreamError: `dpop_nonce_missing` (asked for, and none
         given that could be sent), `dpop_nonce_refused` (asked for twice), and what `make` raises.
         """
-        response = self._send_once(method, url, make, deadline, access_token)
+        server: Server = "authorization" if access_token is None else "resource"
+
+        def attempt(nonce: str | None) -> tuple[OutboundResponse, str | None]:
+            proof = self.proof(method, url, deadline, access_token=access_token, nonce=nonce)
+            response = make(proof)
+            # Any answer may bring the nonce of the next request (§8.2); what cannot be one is as good as none.
+            given = response.headers.get("dpop-nonce", "")
+            if not _NONCE.fullmatch(given):
+                return response, None
+            self.nonces.put(self.connection, server, given)
+            return response, given
+
+        response, given = attempt(self.nonces.get(self.connection, server))
         if not asks_for_nonce(response):
             return response
-        if not _NONCE.fullmatch(response.headers.get("dpop-nonce", "")):
+        if given is None:
             raise UpstreamError("dpop_nonce_missing", upstream_status=response.status)
-        response = self._send_once(method, url, make, deadline, access_token)
+        # This very nonce, and not the last one that any sign-in was given: that may be older.
+        response, _ = attempt(given)
         if asks_for_nonce(response):
             raise UpstreamError(
                 "dpop_nonce_refused", upstream_code="use_dpop_nonce", upstream_status=response.status
@@ -190,23 +203,6 @@ class Prover:
         if nonce is not None:
             claims["nonce"] = nonce
         return sign_compact(self.key, {"typ": "dpop+jwt", "jwk": self.key.public_jwk}, claims, deadline)
-
-    def _send_once(
-        self,
-        method: str,
-        url: str,
-        make: Callable[[str], OutboundResponse],
-        deadline: Deadline,
-        access_token: str | None,
-    ) -> OutboundResponse:
-        server: Server = "authorization" if access_token is None else "resource"
-        nonce = self.nonces.get(self.connection, server)
-        response = make(self.proof(method, url, deadline, access_token=access_token, nonce=nonce))
-        # Any answer may bring the nonce of the next request (§8.2); what cannot be one is as good as none.
-        given = response.headers.get("dpop-nonce", "")
-        if _NONCE.fullmatch(given):
-            self.nonces.put(self.connection, server, given)
-        return response
 
 
 def asks_for_nonce(response: OutboundResponse) -> bool:

@@ -232,6 +232,23 @@ def test_a_nonce_is_asked_for_once_and_not_twice():
     assert len(server.proofs) == 2
 
 
+def test_the_nonce_of_the_challenge_is_sent_and_not_one_that_came_in_meanwhile():
+    def server(proof):
+        sent = read(proof)[1].get("nonce")
+        if sent is None:
+            return challenge("n-2")
+        assert sent == "n-2"
+        return json_answer({})
+
+    class Late(Nonces):
+        """Another thread's answer, given before ours, is put after it."""
+
+        def put(self, connection, server, nonce):
+            super().put(connection, server, "n-1")
+
+    assert prover(nonces=Late()).send("POST", URL, server, DEADLINE).status == 200
+
+
 @pytest.mark.parametrize(
     "nonce", [None, "", "a b", 'a"b', "a\\b", "ü", "a\x00", "a, b", "n" * (MAX_NONCE + 1)]
 )
