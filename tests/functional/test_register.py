@@ -309,6 +309,18 @@ def test_two_connections_that_wait_for_their_registration_stand_side_by_side(idp
     assert "acme: client_id: is missing" in capsys.readouterr().err
 
 
+def test_a_connection_that_relays_gets_its_client_id_first(register, idp, folder, capsys):
+    assert register(tokens="relay")[0] == 0
+    body = changed(
+        issuer=idp.issuer,
+        client_authentication__key=f"file:{folder / 'key'}",
+        client_id="the-client",
+        tokens="relay",
+    )
+    assert main(["connections", "validate", "--local", str(write(folder, {"acme": body}))]) == 1
+    assert "relayed tokens are made out to it" in capsys.readouterr().err
+
+
 def test_validate_says_how_a_client_id_is_got(folder, capsys):
     file = write(folder, {"acme": changed(client_id=REMOVED, registration={})})
     assert main(["connections", "validate", str(file)]) == 1

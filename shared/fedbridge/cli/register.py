@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.registration_desk import Desk, opened
-from fedbridge.configuration.file import unregistered
+from fedbridge.configuration.rules import unregistered
 from fedbridge.errors import ConfigurationError
 from fedbridge.rp.client_metadata import Facts, requested, updated
 from fedbridge.rp.granted_metadata import shortcomings
