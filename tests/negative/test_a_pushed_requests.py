@@ -398,11 +398,16 @@ def test_a_list_that_lacks_what_is_needed_sends_nothing(profile):
     assert pushes(gateway) == []
 
 
-def test_a_query_above_the_cap_is_the_apps_fault_where_its_parameters_are_in_it():
-    gateway = connected(profile=AuthorizationRequestProfile(par="off", max_query=600))
+@pytest.mark.parametrize("request_object", [None, RequestObject()], ids=["plain", "signed"])
+def test_a_query_above_the_cap_is_the_apps_fault_where_its_parameters_are_in_it(request_object):
+    profile = AuthorizationRequestProfile(par="off", max_query=1500, request_object=request_object)
+    gateway = connected(profile=profile)
     authorized(gateway, login_hint="a" * 20)
-    answer = Visitor(gateway).authorize(login_hint="a" * 600)
-    assert_sent_back(gateway, answer, "invalid_request", "authorization_query_too_long")
+    counted = Counted(gateway)
+    answer = Visitor(gateway).authorize(login_hint="a" * 1500)
+    assert "store.put" not in counted.calls
+    assert answer.location["error"] == "invalid_request"
+    assert_refused(answer, "authorization_query_too_long")
 
 
 def test_a_query_above_the_cap_is_ours_where_they_are_not():
@@ -413,6 +418,11 @@ def test_a_query_above_the_cap_is_ours_where_they_are_not():
     assert answer.location["error"] == "server_error"
     assert answer.reasons == ["authorization_query_too_long"]
     signed = connected(
-        profile=AuthorizationRequestProfile(par="off", max_query=1200, request_object=RequestObject())
+        profile=AuthorizationRequestProfile(par="off", max_query=128, request_object=RequestObject())
     )
-    assert Visitor(signed).authorize(login_hint="a" * 1200).reasons == ["authorization_query_too_long"]
+    assert Visitor(signed).authorize().reasons == ["authorization_query_too_long"]
+    # A pushed request that is still too long can only be the reference's fault.
+    pushing = connected(
+        profile=AuthorizationRequestProfile(par="required", max_query=128), client_id="b" * 100
+    )
+    assert Visitor(pushing).authorize(login_hint="ana").location["error"] == "server_error"
