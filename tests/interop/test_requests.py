@@ -115,7 +115,8 @@ def bridge(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_faults(bridge):
+def anew(bridge):
+    bridge.op.clear_journal()
     yield
     bridge.op.clear_faults()
 
@@ -303,7 +304,6 @@ def test_case_20_a_response_that_was_changed_on_the_way(bridge, browser, claim):
     else:
         assert parse_qs(urlsplit(answer.headers["location"]).query)["error"] == ["server_error"]
     assert bridge.op.count("token") == 0
-    bridge.op.clear_journal()
 
 
 def test_case_20_plain_parameters_in_the_place_of_the_jwt_burn_nothing(bridge, browser):
@@ -327,7 +327,6 @@ def test_case_16_the_issuer_of_the_response(bridge, browser, iss):
     assert answer.status_code == 400
     assert "location" not in answer.headers
     assert bridge.op.count("token") == 0
-    bridge.op.clear_journal()
 
 
 # --- the controls ---------------------------------------------------------------------------------------------------------
@@ -348,4 +347,3 @@ def test_the_idp_means_it(bridge, browser, caplog, name):
     told = [vars(record)["fields"] for record in caplog.records if record.message == "sign_in_failed"]
     said = {fields.get("upstream_code") for fields in told} | {str(failure.value)}
     assert any(REFUSED[name] in str(each) for each in said), said
-    bridge.op.clear_journal()
