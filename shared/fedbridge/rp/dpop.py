@@ -35,7 +35,8 @@ MAX_NONCE = 1024
 MAX_NONCES = 1024
 
 _NONCE = re.compile(rf"[\x21\x23-\x5b\x5d-\x7e]{{1,{MAX_NONCE}}}")  # RFC 9449 §8.1
-_CHALLENGE = re.compile(r'\bDPoP\b.*\berror="?use_dpop_nonce\b', re.IGNORECASE | re.DOTALL)
+_SCHEME = re.compile(r"\bDPoP\b", re.IGNORECASE)
+_NONCE_WANTED = re.compile(r'\berror="?use_dpop_nonce\b', re.IGNORECASE)
 _CURVES: Mapping[str, ec.EllipticCurve] = {
     "ES256": ec.SECP256R1(),
     "ES384": ec.SECP384R1(),
@@ -207,7 +208,7 @@ class Prover:
 
 def asks_for_nonce(response: OutboundResponse) -> bool:
     """Tell whether a server wants a nonce: 400 with this error in the body (§8), 401 with it in the challenge (§9)."""
-    if response.status == 401 and _CHALLENGE.search(response.headers.get("www-authenticate", "")):
+    if response.status == 401 and _challenged(response.headers.get("www-authenticate", "")):
         return True
     if response.status not in {400, 401}:
         return False
@@ -215,6 +216,12 @@ def asks_for_nonce(response: OutboundResponse) -> bool:
         return decode_object(response.body).get("error") == "use_dpop_nonce"
     except InvalidJson:
         return False
+
+
+def _challenged(challenge: str) -> bool:
+    """Look for the scheme, then for the error behind it: one expression for both takes the square of a long header."""
+    scheme = _SCHEME.search(challenge)
+    return scheme is not None and _NONCE_WANTED.search(challenge, scheme.end()) is not None
 
 
 def target_uri(url: str) -> str:

@@ -278,10 +278,22 @@ def test_a_nonce_of_the_greatest_length_is_one():
         OutboundResponse(status=401, headers={"www-authenticate": 'Bearer error="use_dpop_nonce"'}, body=b""),
         OutboundResponse(status=401, headers={"www-authenticate": 'DPoP error="invalid_token"'}, body=b""),
         resource_challenge("n", status=403),
+        OutboundResponse(status=401, headers={"www-authenticate": 'error="use_dpop_nonce", DPoP'}, body=b""),
     ],
 )
 def test_other_answers_ask_for_no_nonce(response):
     assert not asks_for_nonce(response)
+
+
+@pytest.mark.timeout(10)
+def test_a_challenge_of_any_length_is_read_in_one_pass():
+    """A megabyte of schemes: by the square of its length, this would take longer than the function lives."""
+    challenges = "DPoP error=other, " * 60_000
+    assert not asks_for_nonce(
+        OutboundResponse(status=401, headers={"www-authenticate": challenges}, body=b"")
+    )
+    wanted = challenges + 'DPoP error="use_dpop_nonce"'
+    assert asks_for_nonce(OutboundResponse(status=401, headers={"www-authenticate": wanted}, body=b""))
 
 
 def bound(**policy):
