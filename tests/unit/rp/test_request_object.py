@@ -355,6 +355,8 @@ UNFIT_FOR_RSA = {
     "an exponent of 1": lambda: published("RSA", e="AQ"),
     "a private key": lambda: {**published("RSA"), "d": "AQAB"},
     "a number as kid": lambda: published("RSA", kid=7),
+    "a list as algorithm": lambda: published("RSA", alg=["RSA-OAEP-256"]),
+    "an object as algorithm": lambda: published("RSA", alg={"name": "RSA-OAEP-256"}),
     "symmetric": lambda: {"kty": "oct", "k": "AAAA", "use": "enc"},
     "no key": lambda: {"kty": "RSA", "use": "enc"},
     "no type": lambda: {"use": "enc"},
@@ -364,6 +366,7 @@ UNFIT_FOR_ECDH = {
     "another algorithm": lambda: published("P-256", alg="ECDH-ES+A128KW"),
     "another curve's name": lambda: published("P-256", crv="P-384"),
     "a curve that is not ours": lambda: published("P-256", crv="secp256k1"),
+    "a list as curve": lambda: published("P-256", crv=["P-256"]),
     "a point off its curve": lambda: published("P-256", x="AQAB"),
 }
 
