@@ -53,12 +53,13 @@ def _list_shortcomings(connection: Connection, facts: Facts, granted: Mapping[st
 
 def _key_shortcomings(facts: Facts, granted: Mapping[str, Any]) -> Iterator[str]:
     uri, jwks = granted.get("jwks_uri"), granted.get("jwks")
-    if facts.jwks and facts.jwks_uri is not None and uri not in {None, facts.jwks_uri}:
+    # Lists, because a set would stumble over what the IdP may put in the place of text.
+    if facts.jwks and facts.jwks_uri is not None and uri not in [None, facts.jwks_uri]:
         yield f"jwks_uri: granted is {_shown(uri)}"
     if facts.jwks and facts.jwks_uri is None and isinstance(jwks, Mapping):
         keys = jwks.get("keys")
-        kids = {key.get("kid") for key in keys if isinstance(key, dict)} if isinstance(keys, list) else set()
-        if not {jwk["kid"] for jwk in facts.jwks} <= kids:
+        kids = [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+        if not all(jwk["kid"] in kids for jwk in facts.jwks):
             yield "jwks: the IdP keeps other keys than were registered"
 
 

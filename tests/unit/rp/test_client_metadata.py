@@ -250,6 +250,8 @@ def test_another_value_that_the_connection_takes_will_do():
         ("grant_types", ["implicit"]),
         ("scope", "email"),
         ("jwks_uri", "https://elsewhere.example/jwks"),
+        ("jwks_uri", ["https://elsewhere.example/jwks"]),
+        ("jwks_uri", {}),
     ],
 )
 def test_what_would_fail_sign_ins_is_named(member, value):
@@ -294,9 +296,10 @@ def test_encryption_that_is_optional_is_not_asked_for_but_may_be_granted():
     assert line.startswith("id_token_encrypted_response_alg")
 
 
-def test_other_keys_than_were_registered_are_named():
+@pytest.mark.parametrize("kid", ["another", None, ["another"], {}])
+def test_other_keys_than_were_registered_are_named(kid):
     its = signing(jwks_uri=None)
-    granted = {**requested(SIGNING, its), "jwks": {"keys": [{**SIG, "kid": "another"}, "no key"]}}
+    granted = {**requested(SIGNING, its), "jwks": {"keys": [{**SIG, "kid": kid}, "no key"]}}
     assert shortcomings(SIGNING, its, granted) == ["jwks: the IdP keeps other keys than were registered"]
 
 
