@@ -154,6 +154,16 @@ def test_missing_where_it_is_not():
     assert one_login(None).sign_in(at(nested(required=False))).claims == {}
 
 
+@pytest.mark.parametrize("userinfo", [{"sub": "ana"}, {"sub": "ana", "core": None}])
+def test_what_the_id_token_says_under_its_name_is_nothing(userinfo):
+    """The identity's issuer did not sign it there: it would be the word of the IdP alone."""
+    idp = one_login()
+    idp.userinfo = userinfo
+    idp.claims = {"core": {"vc": {"name": "Forged"}}}
+    policy = at(nested(required=False), claims={"name": "core.vc.name || id_token.core.vc.name"})
+    assert idp.sign_in(policy).claims == {}
+
+
 @pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("vot", [None, "P1", "P0", "p2", "P2 ", ["P2"], 2, {"vot": "P2"}, ""])
 def test_case_99_a_weaker_proof_than_demanded(vot, required):
