@@ -26,6 +26,8 @@ SETTINGS = {
     "claims": {
         "helseid://scopes/identity/pid": ["helseid://claims/identity/pid"],
         "helseid://scopes/identity/security_level": [SECURITY_LEVEL],
+        "entity.identity": ["sub_attributes"],
+        "user.identity": ["act"],
     },
     "clientAuthMethods": ["private_key_jwt", "client_secret_post"],
     "features": {
@@ -65,9 +67,13 @@ LEVELS = {
 }
 """What the person brings who gets in, and the one who does not."""
 
+ENTITY = {"sub_attributes": {"entity_reg_number": "200012345A"}, "act": {"sub": "a-person"}}
 EMAIL = {"email": "ana@example.com", "email_verified": True}
 USERS = [
-    User(name="ana", claims={**EMAIL, SECURITY_LEVEL: "4", "helseid://claims/identity/pid": "05898597468"}),
+    User(
+        name="ana",
+        claims={**EMAIL, SECURITY_LEVEL: "4", "helseid://claims/identity/pid": "05898597468", **ENTITY},
+    ),
     User(name="weak", claims={**EMAIL, SECURITY_LEVEL: "3"}),
     *(
         User(name=f"{preset}-{which}", claims=EMAIL, acr=acr)
@@ -123,6 +129,7 @@ def connections(folder):
         ),
         declared(
             "corppass_fapi", KEYED, opened_by(91, "EC"), key="P-256", alg="ES256", id_token="ES256", rules=strict,
+            scope="openid user.identity entity.identity",
             **PUSHED, **BOUND, **encrypted("ECDH-ES+A256KW", "A256GCM", userinfo="ES256"),
         ),
         # The real one's audience is pinned, so it has to be told that this is another host.

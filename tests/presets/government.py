@@ -136,7 +136,11 @@ CORPPASS = Facts(
         "sub_attributes": {"entity_type": "UEN", "entity_reg_number": "200012345A", "entity_coi": "SG"},
         "act": {
             "sub": "a-person",
-            "sub_attributes": {"account_type": "standard", "identity_number": "S1234567A", "identity_coi": "SG"},
+            "sub_attributes": {
+                "account_type": "standard",
+                "identity_number": "S1234567A",
+                "identity_coi": "SG",
+            },
         },
     },
     received={
