@@ -416,6 +416,36 @@ def test_case_154_a_token_under_the_reference_of_another(tmp_path):
     assert found == ["acme: registration.access_token: is the same reference as client_authentication.secret"]
 
 
+@pytest.mark.parametrize("fragment", ["", "#key"])
+@pytest.mark.parametrize(
+    "path, changes",
+    [
+        ("client_authentication.key", {"client_authentication__key": ...}),
+        ("client_authentication.next_key", {"client_authentication__next_key": ...}),
+        ("authorization.request_object.key", {"authorization": {"request_object": {"key": ...}}}),
+        ("mutual_tls.key", {"mutual_tls": {"certificate": "ssm:/certificate", "key": ...}}),
+        (
+            "token_decryption.keys[0]",
+            {"token_decryption": {"keys": [...]}, "id_token": {"encryption": "required"}},
+        ),
+    ],
+)
+def test_case_154_a_token_in_the_place_of_a_key(tmp_path, path, changes, fragment):
+    """Registering would write the token over the private key."""
+    document = "secretsmanager:fedbridge/prod/acme-document"
+
+    def filled(value):
+        if isinstance(value, dict):
+            return {name: filled(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [filled(each) for each in value]
+        return document + fragment if value is ... else value
+
+    registration = {**GOOD, "access_token": document}
+    found = problems(tmp_path, {"acme": changed(registration=registration, **filled(changes))})
+    assert found == [f"acme: registration.access_token: is the same reference as {path}"]
+
+
 def test_case_154_two_connections_with_one_registration(tmp_path):
     both = {
         "acme": changed(registration=GOOD),
