@@ -14,7 +14,7 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import MutualTls, Registration, RequestObject, TokenDecryption
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.registration import MAX_BYTES, Registrar
-from fedbridge.wiring import publishable
+from fedbridge.wiring import all_publishable, publishable
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.registrar import RegistrarServer
 from tests.fakes.registry import FakeRegistry
@@ -119,6 +119,56 @@ def test_case_039_a_hosted_certificate_is_public(publisher):
     (jwk,) = answer.json["keys"]
     assert jwk["x5c"]
     assert jwk.keys().isdisjoint(PRIVATE_MEMBERS)
+
+
+@pytest.mark.parametrize(
+    "changes, remedy",
+    [
+        ({"token_decryption": TokenDecryption(keys=("secretsmanager:enc-1",))}, None),
+        (
+            {"token_decryption": TokenDecryption(keys=("secretsmanager:tls",))},
+            "secretsmanager:tls: this key signs as well",
+        ),
+        (
+            {"authorization": AuthorizationRequestProfile(request_object=RequestObject(key="secretsmanager:tls"))},
+            "mutual_tls.key: this key signs as well",
+        ),
+        (
+            {"client_authentication": ClientAuthentication(method="private_key_jwt", key="secretsmanager:tls")},
+            "mutual_tls.key: this key signs as well",
+        ),
+    ],
+)  # fmt: skip
+def test_case_154_a_key_for_tls_has_no_other_use_behind_another_reference(publisher, changes, remedy):
+    publisher.manager.values["tls-again"] = publisher.manager.values["tls"]
+    members = {
+        "client_authentication": ClientAuthentication(method="tls_client_auth"),
+        "mutual_tls": MutualTls(certificate="secretsmanager:tls-certificate", key="secretsmanager:tls-again"),
+        **changes,
+    }
+    if remedy is None:
+        assert publisher.document(**members).status == 200
+        return
+    with pytest.raises(ConfigurationError, match=f"{remedy}, behind another reference: one key, one use"):
+        publisher.document(**members)
+
+
+def test_case_154_a_retired_key_is_not_another_connections_behind_another_reference(publisher):
+    publisher.manager.values["stolen"] = publisher.manager.values["old-enc"]
+    connections = {
+        "acme": connection(name="acme", client_id="a", relying_parties=(), **EVERY_KEY),
+        "beta": connection(
+            name="beta",
+            client_id="b",
+            relying_parties=(),
+            token_decryption=TokenDecryption(keys=("secretsmanager:stolen",)),
+        ),
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        all_publishable(connections, publisher.keys, publisher.secrets)
+    (problem,) = caught.value.problems
+    assert problem.startswith("beta: ")
+    assert problem.endswith("is the same public key as in acme: connections share none")
 
 
 def test_case_040_hosted_keys_overlap_through_a_rotation(publisher):
