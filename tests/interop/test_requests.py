@@ -20,7 +20,7 @@ from tests.counterparts.faults import Answer, Fault
 from tests.counterparts.oidc_provider import AssertionRules, OidcProvider
 from tests.interop.bridge import running_bridge
 from tests.interop.passage import COLD, WARM, sign_in_at_pool, sign_in_twice, user_pool
-from tests.interop.requests import PUSHED, SETTINGS, SIGNED, SIGNS_WITH_KEY, connection
+from tests.interop.requests import PUSHED, SETTINGS, SIGNED, SIGNS_WITH_KEY, connection, received
 from tests.support.keys import ec_key, private_pem, rsa_key, thumbprint_of
 
 pytestmark = pytest.mark.interop
@@ -202,11 +202,13 @@ def test_a_key_of_its_own_and_what_stands_beside_it(bridge, openid_client, brows
     for passage in sign_in_twice(bridge, openid_client, browser, "own-key"):
         query = passage.authorization.query
         assert set(query) == {"client_id", "request", "response_type", "scope"}
-        claims = passage.authorization.request_object.claims
+        claims = received(passage.authorization.request_object).claims
         assert (query["response_type"], query["scope"]) == (claims["response_type"], claims["scope"])
         check_request_object(bridge, "own-key", passage.authorization, alg="PS256")
-        assert passage.authorization.request_object.header["kid"] == thumbprint_of(rsa_key(number=70))
-        assert passage.only("token").assertion.header["alg"] == "ES256"
+        assert received(passage.authorization.request_object).header["kid"] == thumbprint_of(
+            rsa_key(number=70)
+        )
+        assert received(passage.only("token").assertion).header["alg"] == "ES256"
 
 
 def test_a_request_that_must_be_signed_and_pushed(bridge, openid_client, browser):

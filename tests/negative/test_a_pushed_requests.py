@@ -5,10 +5,11 @@ when the call fails, and Cognito is told by a registered error.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from fedbridge.errors import ConfigurationError, KeyUnavailable, UpstreamError
+from fedbridge.errors import ConfigurationError, DeadlineExceeded, KeyUnavailable, UpstreamError
 from fedbridge.model.connection import AuthorizationRequestProfile, ClientAuthentication
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import RequestObject
@@ -263,7 +264,7 @@ MALFORMED = {
     "not ASCII": {"request_uri": "urn:é"},
     "too long": {"request_uri": "u" * 2049},
 }
-EXPIRED = [None, 0, -1, "60", 60.5, True, [60], {}]
+EXPIRED: list[Any] = [None, 0, -1, "60", 60.5, True, [60], {}]
 
 
 @pytest.mark.parametrize("members", MALFORMED.values(), ids=MALFORMED)
@@ -336,7 +337,7 @@ def test_a_time_that_is_spent_pushes_nothing():
     at = replace(FakeIdp().context().connection, authorization=PUSHING)
     idp.begin(at)
     before = len(idp.http.sent)
-    with pytest.raises(Exception) as failure:  # noqa: PT011  the reason is what counts
+    with pytest.raises(DeadlineExceeded) as failure:
         idp.upstream.begin(
             at,
             state="S" * 43,

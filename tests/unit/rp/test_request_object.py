@@ -280,6 +280,7 @@ def serve_encryption_key(idp, key, **members):
 def opened(token, key, algorithm, content_encryption):
     registry = JWERegistry(algorithms=[algorithm, content_encryption])
     found = jwe.decrypt_compact(token, key, registry=registry)
+    assert found.plaintext is not None
     return found.headers(), found.plaintext.decode()
 
 
