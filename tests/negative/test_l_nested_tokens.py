@@ -291,6 +291,10 @@ def test_case_110_an_id_token_replayed_as_an_identity():
         # a key for something else than assertions
         ({**did_document(f"{DID}#a"), "verificationMethod": [method()]}, "jwks_without_usable_key"),
         ({**did_document(), "assertionMethod": [], "authentication": [method()]}, "jwks_without_usable_key"),
+        # more than anybody needs, none of it a key: looking for each in the other list would never end
+        (did_document(*[{"a": 0}] * 101), "jwks_too_many_keys"),
+        (did_document(verificationMethod=[{"b": 0}] * 101), "jwks_too_many_keys"),
+        (did_document(*["x"] * 100, verificationMethod=[{"b": 0}] * 100), "jwks_without_usable_key"),
         ([], "did_document_malformed"),
         ("did", "did_document_malformed"),
     ],

@@ -15,7 +15,7 @@ from fedbridge.model.policies import NestedToken
 from fedbridge.rp.claim_checks import check_lifetime, check_parties
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import assurance_not_met
-from fedbridge.rp.jwks import JwkSet, JwksSource, KeyDocument, VerificationKey, usable_keys
+from fedbridge.rp.jwks import MAX_KEYS, JwkSet, JwksSource, KeyDocument, VerificationKey, usable_keys
 from fedbridge.rp.jwt import Accepted, verify_jwt
 from fedbridge.strict_json import InvalidJson, decode_object
 
@@ -109,6 +109,8 @@ def parse_did_document(body: bytes, *, did: str) -> JwkSet:
     assertion, methods = (document.get(name, []) for name in ("assertionMethod", "verificationMethod"))
     if not isinstance(assertion, list) or not isinstance(methods, list):
         raise UpstreamError("did_document_malformed")
+    if max(len(assertion), len(methods)) > MAX_KEYS:  # Each of one list is looked for in the other.
+        raise UpstreamError("jwks_too_many_keys")
     return usable_keys([*_jwks(assertion, methods, did)])
 
 
