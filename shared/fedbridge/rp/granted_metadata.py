@@ -10,7 +10,10 @@ from fedbridge.rp.client_metadata import Choice, Facts, choices, demands
 
 
 def shortcomings(connection: Connection, facts: Facts, granted: Mapping[str, Any]) -> list[str]:
-    """Return in what the granted metadata (RFC 7591 §3.2.1) would fail sign-ins of this connection, a line each."""
+    """Return in what the granted metadata (RFC 7591 §3.2.1) would fail sign-ins of this connection, a line each.
+
+    And what in them is not ours, such as keys or redirect URIs that somebody else has registered.
+    """
     return [
         *_list_shortcomings(connection, facts, granted),
         *(line for choice in choices(connection, facts) if (line := _unacceptable(choice, granted))),
@@ -41,6 +44,9 @@ def _list_shortcomings(connection: Connection, facts: Facts, granted: Mapping[st
         values = granted.get(name, [needed])
         if not isinstance(values, list) or needed not in values:
             yield f"{name}: {needed} is not among the granted"
+    uris = granted.get("redirect_uris")
+    if isinstance(uris, list) and any(uri != facts.callback_url for uri in uris):
+        yield "redirect_uris: others than the connection's are registered: codes could be sent there"
     scope = granted.get("scope")
     missing = (
         [each for each in connection.authorization.scope.split(" ") if each not in scope.split(" ")]
@@ -56,11 +62,13 @@ def _key_shortcomings(facts: Facts, granted: Mapping[str, Any]) -> Iterator[str]
     # Lists, because a set would stumble over what the IdP may put in the place of text.
     if facts.jwks and facts.jwks_uri is not None and uri not in [None, facts.jwks_uri]:
         yield f"jwks_uri: granted is {_shown(uri)}"
-    if facts.jwks and facts.jwks_uri is None and isinstance(jwks, Mapping):
-        keys = jwks.get("keys")
+    if facts.jwks and isinstance(jwks, Mapping):
+        keys, ours = jwks.get("keys"), [jwk["kid"] for jwk in facts.jwks]
         kids = [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
-        if not all(jwk["kid"] in kids for jwk in facts.jwks):
+        if not all(kid in kids for kid in ours):
             yield "jwks: the IdP keeps other keys than were registered"
+        elif any(kid not in ours for kid in kids):
+            yield "jwks: further keys than the connection's are registered: whoever has them is the bridge to the IdP"
 
 
 def _shown(value: object) -> str:

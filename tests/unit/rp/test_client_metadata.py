@@ -244,7 +244,6 @@ def test_another_value_that_the_connection_takes_will_do():
         ("request_object_signing_alg", "RS256"),
         ("request_object_encryption_enc", "A128GCM"),
         ("redirect_uris", []),
-        ("redirect_uris", [CALLBACK + "/"]),
         ("redirect_uris", CALLBACK),
         ("response_types", ["code id_token"]),
         ("grant_types", ["implicit"]),
@@ -294,6 +293,28 @@ def test_encryption_that_is_optional_is_not_asked_for_but_may_be_granted():
     assert shortcomings(at, strict(), {**metadata, "id_token_encrypted_response_alg": "RSA-OAEP"}) == []
     (line,) = shortcomings(at, strict(), {**metadata, "id_token_encrypted_response_alg": "RSA1_5"})
     assert line.startswith("id_token_encrypted_response_alg")
+
+
+def test_a_redirect_uri_that_is_not_ours_is_named():
+    other = "redirect_uris: others than the connection's are registered: codes could be sent there"
+    assert shortcomings(PLAIN, facts(), {**BASE, "redirect_uris": [CALLBACK, "https://thief.example/"]}) == [
+        other
+    ]
+    assert shortcomings(PLAIN, facts(), {**BASE, "redirect_uris": [CALLBACK, {}]}) == [other]
+    assert shortcomings(PLAIN, facts(), {**BASE, "redirect_uris": [CALLBACK + "/"]}) == [
+        f"redirect_uris: {CALLBACK} is not among the granted",
+        other,
+    ]
+
+
+@pytest.mark.parametrize("jwks_uri", [None, "https://bridge.example/acme/client-jwks.json"])
+def test_a_key_that_is_not_ours_is_named(jwks_uri):
+    its = signing(jwks_uri=jwks_uri)
+    granted = {**requested(SIGNING, its), "jwks": {"keys": [SIG]}}
+    assert shortcomings(SIGNING, its, granted) == []
+    granted["jwks"]["keys"].append({**SIG, "kid": "a-thiefs"})
+    (line,) = shortcomings(SIGNING, its, granted)
+    assert line.startswith("jwks: further keys than the connection's are registered")
 
 
 @pytest.mark.parametrize("kid", ["another", None, ["another"], {}])
