@@ -91,7 +91,8 @@ lock: $(UV) ## Resolve the dependencies anew and write the locks
 	compile --universal --python-version 3.11 --group uv --constraints requirements/dev.txt -o requirements/uv.txt; \
 	compile --universal --python-version 3.11 --group ministack -o requirements/ministack.txt; \
 	compile --universal --python-version 3.11 --group sam -o requirements/sam.txt; \
-	compile --python-platform linux --python-version 3.13 pyproject.toml --constraints requirements/dev.txt -o shared/requirements.txt
+	compile --python-platform linux --python-version 3.13 pyproject.toml --constraints requirements/dev.txt -o shared/requirements.txt; \
+	compile --python-platform linux --python-version 3.13 --group saml --constraints requirements/dev.txt -o functions/saml/requirements.txt
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; cd tests/counterparts; \
 	npm install --package-lock-only --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 

@@ -8,7 +8,9 @@ it in AWS. Every key is made at start, so that nothing here is worth anything an
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -84,6 +86,21 @@ def front_channel(telemetry: Telemetry) -> FrontChannel:
     return FrontChannel(**services, upstream=lambda _connection: upstream)
 
 
+def saml_channel(telemetry: Telemetry) -> FrontChannel:
+    """Return the services of SAML's routes over the fixtures: one connection, and a sign-in that waits for its Response."""
+    from fedbridge.fixtures_saml import CONNECTION, connection_of, documents, remembered  # noqa: PLC0415  lazily, like SAML
+    from fedbridge.saml_routes import saml_routes  # noqa: PLC0415  likewise
+
+    services, keys, secrets = _services(telemetry, documents())
+    registry: _Registry = services["connections"]
+    connection = connection_of(registry.party, keys, secrets)
+    registry.connections[CONNECTION] = connection
+    for phase in ("Pending", "Authorized"):
+        _seed(services, connection, phase, name=f"Saml{phase}", upstream=remembered(NOW))
+    http = _IdentityProvider(keys.signer("env:IDP_KEY", None, Deadline.after(20)))
+    return saml_routes(services, http=http, keys=keys, secrets=secrets)
+
+
 def back_channel(telemetry: Telemetry) -> BackChannel:
     """Return the services of the servers' routes over the fixtures."""
     services, keys, _ = _services(telemetry)
@@ -91,8 +108,10 @@ def back_channel(telemetry: Telemetry) -> BackChannel:
     return BackChannel(**services, id_token_keys=ring)
 
 
-def _services(telemetry: Telemetry) -> tuple[dict[str, Any], Keys, Secrets]:
-    environ = {name: _new_pem() for name in ("CLIENT_KEY", "IDP_KEY", "ID_TOKEN_KEY")}
+def _services(
+    telemetry: Telemetry, documents: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, Any], Keys, Secrets]:
+    environ = {name: _new_pem() for name in ("CLIENT_KEY", "IDP_KEY", "ID_TOKEN_KEY")} | dict(documents)
     secrets = CachedSecrets(_no_client, allow_local=True, telemetry=telemetry, environ=environ)
     keys = CachedKeys(secrets, _no_client)
     registry = _Registry(keys, secrets)
@@ -104,62 +123,69 @@ def _services(telemetry: Telemetry) -> tuple[dict[str, Any], Keys, Secrets]:
         "telemetry": telemetry,
         "clock": lambda: float(NOW),
     }
-    _seed(services, registry)
+    for phase in _PHASES:
+        connection = registry.connections["example-form-post" if phase == "FormPost" else "example"]
+        _seed(services, connection, phase, name=phase, upstream={"nonce": NONCE, "code_verifier": "v" * 43})
     return services, keys, secrets
 
 
-def _seed(services: dict[str, Any], registry: _Registry) -> None:
-    """Put one sign-in in each phase, by the moves that sign-ins make."""
+def _seed(
+    services: dict[str, Any], connection: Connection, phase: str, *, name: str, upstream: dict[str, str]
+) -> None:
+    """Put one sign-in into a phase, by the moves that sign-ins make; `name` is its handle's."""
     store, deadline = services["transactions"], Deadline.after(20)
     today = Services(**services)
     earlier = Services(**{**services, "clock": lambda: float(NOW - 600)})
-    for phase in _PHASES:
-        connection = registry.connections["example-form-post" if phase == "FormPost" else "example"]
-        state, scope = handle(phase), today.scope(connection)
-        remembered = {
-            "redirect_uri": REDIRECT_URI,
-            "state": COGNITO_STATE,
-            "nonce": None,
-            "code_challenge": None,
-            "upstream": {"nonce": NONCE, "code_verifier": "v" * 43},
-        }
-        store.put(
-            pending_transaction(
-                earlier if phase == "Expired" else today,
-                connection,
-                client_id=CLIENT_ID,
-                correlation_id=f"FIXTURE{phase.upper()}",
-                state=state,
-                browser=BROWSER,
-                sealed=remembered,
+    state, scope = handle(name), today.scope(connection)
+    remembered = _sealed(upstream)
+    store.put(
+        pending_transaction(
+            earlier if phase == "Expired" else today,
+            connection,
+            client_id=CLIENT_ID,
+            correlation_id=f"FIXTURE{name.upper()}",
+            state=state,
+            browser=BROWSER,
+            sealed=remembered,
+        ),
+        deadline,
+    )
+    presented: dict[str, Any] = {
+        "id": state.id,
+        "connection": connection.name,
+        "state_hash": digest(Purpose.STATE, scope, state.id, state.secret),
+        "browser_hash": digest(Purpose.BROWSER, scope, state.id, BROWSER),
+        "now": NOW,
+    }
+    if phase in {"Pending", "FormPost", "Expired"}:
+        return
+    store.claim(Claim(**presented, exchange_deadline=NOW + 27), deadline)
+    if phase == "Failed":
+        store.fail(Fail(**presented), deadline)
+    if phase in {"Authorized", "Redeemed"}:
+        grant = {**remembered, "identity": asdict(_IDENTITY)}
+        store.authorize(
+            authorize_move(scope, presented, code=state, token_secret=state.secret, grant=grant), deadline
+        )
+    if phase == "Redeemed":
+        code_hash = digest(Purpose.CODE, scope, state.id, state.secret)
+        store.redeem(
+            Redeem(
+                id=state.id, connection=connection.name, client_id=CLIENT_ID, code_hash=code_hash, now=NOW
             ),
             deadline,
         )
-        presented: dict[str, Any] = {
-            "id": state.id,
-            "connection": connection.name,
-            "state_hash": digest(Purpose.STATE, scope, state.id, state.secret),
-            "browser_hash": digest(Purpose.BROWSER, scope, state.id, BROWSER),
-            "now": NOW,
-        }
-        if phase in {"Pending", "FormPost", "Expired"}:
-            continue
-        store.claim(Claim(**presented, exchange_deadline=NOW + 27), deadline)
-        if phase == "Failed":
-            store.fail(Fail(**presented), deadline)
-        if phase in {"Authorized", "Redeemed"}:
-            grant = {**remembered, "identity": asdict(_IDENTITY)}
-            store.authorize(
-                authorize_move(scope, presented, code=state, token_secret=state.secret, grant=grant), deadline
-            )
-        if phase == "Redeemed":
-            code_hash = digest(Purpose.CODE, scope, state.id, state.secret)
-            store.redeem(
-                Redeem(
-                    id=state.id, connection=connection.name, client_id=CLIENT_ID, code_hash=code_hash, now=NOW
-                ),
-                deadline,
-            )
+
+
+def _sealed(upstream: dict[str, str]) -> dict[str, Any]:
+    """Return what authorize seals."""
+    return {
+        "redirect_uri": REDIRECT_URI,
+        "state": COGNITO_STATE,
+        "nonce": None,
+        "code_challenge": None,
+        "upstream": upstream,
+    }
 
 
 class _Registry:
@@ -168,7 +194,7 @@ class _Registry:
     def __init__(self, keys: Keys, secrets: Secrets) -> None:
         authentication = ClientAuthentication(method="private_key_jwt", key="env:CLIENT_KEY")
         jwks = client_jwks(authentication, keys=keys, secrets=secrets, deadline=Deadline.after(20))
-        party = RelyingParty(
+        self.party = RelyingParty(
             client_id=CLIENT_ID,
             secret_hashes=(secret_hash(CLIENT_SECRET),),
             redirect_uris=(REDIRECT_URI,),
@@ -188,7 +214,7 @@ class _Registry:
                 client_authentication=authentication,
                 authorization=profile,
                 id_token=IdTokenPolicy(algorithms=("ES256",)),
-                relying_parties=(party,),
+                relying_parties=(self.party,),
                 client_jwks=jwks,
             )
             for name, profile in profiles.items()

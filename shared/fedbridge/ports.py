@@ -182,10 +182,14 @@ class HttpClient(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamRedirect:
-    """Where the browser goes, and what must be remembered, sealed, until it comes back."""
+    """Where the browser goes, and what must be remembered, sealed, until it comes back.
+
+    With a `form` it goes by POST, and `form` is what it sends.
+    """
 
     url: str
     remembered: Mapping[str, str] = field(repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 class Upstream(Protocol):

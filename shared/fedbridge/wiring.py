@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
     from fedbridge.keys.calls import ClientFactory
     from fedbridge.model.connection import Connection
-    from fedbridge.ports import ConnectionRegistry, Keys, Secrets, Telemetry, TransactionStore, Upstream
+    from fedbridge.ports import (
+        ConnectionRegistry,
+        Keys,
+        Secrets,
+        Telemetry,
+        TransactionStore,
+        Upstream,
+    )
 
 KEY_BUDGET = 20.0
 """Seconds for loading the keys of one connection when it is published or read from a file."""
@@ -59,6 +66,22 @@ def front_channel(environ: Mapping[str, str]) -> FrontChannel:
     )
 
 
+def saml_channel(environ: Mapping[str, str]) -> FrontChannel:
+    """Return what the routes of SAML connections work with; raises ConfigurationError."""
+    settings = read_settings(environ)
+    if settings.fixtures:
+        from fedbridge import fixtures  # noqa: PLC0415
+
+        return fixtures.saml_channel(PowertoolsTelemetry())
+    from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415
+
+    shared, keys, secrets = _shared(settings)
+    http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
+    from fedbridge.saml_routes import saml_routes  # noqa: PLC0415  lxml and xmlsec, which functions/saml alone ships
+
+    return saml_routes(shared, http=http, keys=keys, secrets=secrets)
+
+
 def back_channel(environ: Mapping[str, str]) -> BackChannel:
     """Return what the servers' routes work with; raises ConfigurationError."""
     settings = read_settings(environ)
@@ -83,6 +106,10 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
 
     deadline = Deadline.after(KEY_BUDGET)
     jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
+    if connection.saml is not None:
+        from fedbridge.keys.certified import certified_jwks  # noqa: PLC0415
+
+        jwks += certified_jwks(connection.saml, keys=keys, secrets=secrets, deadline=deadline)
     if connection.authorization.request_object is not None:
         policy = connection.authorization.request_object
         jwks += request_object_jwks(policy, signing=jwks, keys=keys, deadline=deadline)

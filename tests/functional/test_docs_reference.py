@@ -96,7 +96,7 @@ def test_every_reason_is_listed_and_every_listed_reason_is_one():
 
 
 REASON_SECTIONS = (
-    "The request", "The authorization request", "The way to the provider", "The provider's answers", "The ID token",
+    "The request", "The authorization request", "The way to the provider", "The provider's answers", "The ID token", "The SAML response",
     "Userinfo and documents", "Claims and subjects", "Cognito's back channel", "Keys and secrets", "Tables and time",
 )  # fmt: skip
 
@@ -146,7 +146,11 @@ def test_every_route_is_listed_with_its_methods_and_function():
         for route, methods, function, _ in ROUTES.table("All routes")
     }
     expected = {}
-    for folder, function in (("front_channel", "FrontChannel"), ("back_channel", "BackChannel")):
+    for folder, function in (
+        ("front_channel", "FrontChannel"),
+        ("saml", "Saml"),
+        ("back_channel", "BackChannel"),
+    ):
         for route, methods in _routes(folder).items():
             expected[route] = (", ".join(methods), function)
     assert listed == expected

@@ -2,16 +2,21 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from tests.fakes.events import LambdaContext, http_event, rest_event
+from tests.negative.saml import SamlGateway
 from tests.support.gateway import CLIENT_JWKS, DISCOVERY, JWKS, Gateway
 from tests.support.keys import ec_key, private_pem
 from tests.support.machine import ROOT
 from tests.unit.configuration.files import changed, write
 
 FRONT = ("authorize", "callback")
+SAML = ("saml/login", "saml/acs", "saml/metadata")
 BACK = ("token", "userinfo", DISCOVERY, JWKS, CLIENT_JWKS)
 
 
@@ -54,17 +59,20 @@ def test_the_gateway_of_the_tests_routes_as_the_functions_do(load):
     gateway = Gateway()
     assert flows(load("front_channel").ROUTES) == flows(gateway.front_routes())
     assert flows(load("back_channel").ROUTES) == flows(gateway.back_routes())
+    assert flows(load("saml").ROUTES) == flows(SamlGateway().saml_routes())
 
 
 def test_the_flows_are_bound_to_the_services_of_their_function(load):
-    for name in ("front_channel", "back_channel"):
+    for name in ("front_channel", "back_channel", "saml"):
         module = load(name)
         bound = {flow.args[0] for methods in module.ROUTES.values() for flow in methods.values()}
         assert bound == {module.services}
 
 
 @pytest.mark.parametrize("make", [http_event, rest_event], ids=["payload 2.0", "payload 1.0"])
-@pytest.mark.parametrize(("function", "paths"), [("front_channel", FRONT), ("back_channel", BACK)])
+@pytest.mark.parametrize(
+    ("function", "paths"), [("front_channel", FRONT), ("back_channel", BACK), ("saml", SAML)]
+)
 def test_a_connection_that_is_none_is_a_404_on_every_route(load, capsys, make, function, paths):
     handler = load(function).handler
     for path in paths:
@@ -76,8 +84,35 @@ def test_a_connection_that_is_none_is_a_404_on_every_route(load, capsys, make, f
 
 
 @pytest.mark.parametrize("event", [None, [], "x", {}, {"routeKey": 7}, {"httpMethod": "GET"}])
-@pytest.mark.parametrize("function", ["front_channel", "back_channel"])
+@pytest.mark.parametrize("function", ["front_channel", "back_channel", "saml"])
 def test_no_event_makes_a_handler_raise(load, capsys, function, event):
     answer = load(function).handler(event, None)
     assert answer["statusCode"] in {400, 404}
     assert json.loads(capsys.readouterr().out)["reason"] in {"malformed_event", "unknown_route"}
+
+
+@pytest.mark.parametrize(
+    ("function", "loads"), [("front_channel", False), ("back_channel", False), ("saml", True)]
+)
+def test_only_the_saml_function_loads_an_xml_library_and_its_side_of_the_protocol(function, loads):
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{ROOT / 'shared'}{os.pathsep}{ROOT / 'functions' / function}",
+        "FEDBRIDGE_ENVIRONMENT": "test",
+        "FEDBRIDGE_BASE_URL": "https://bridge.example",
+        # A file of connections is read with all the rules; what is deployed reads a table.
+        "FEDBRIDGE_TRANSACTIONS": "dynamodb:Transactions",
+        "FEDBRIDGE_CONNECTIONS": "dynamodb:Connections",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "FEDBRIDGE_ID_TOKEN_KEYS": "env:ID_TOKEN_KEY",
+        "POWERTOOLS_METRICS_NAMESPACE": "fedbridge/test",
+    }
+    script = "import app, json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    modules = set(json.loads(done.stdout.splitlines()[-1]))
+    assert bool(modules & {"lxml", "xmlsec", "onelogin"}) is loads
+    assert any(name.startswith("fedbridge.sp") for name in modules) is loads
+    if not loads:
+        assert not modules & {"fedbridge.model.saml", "fedbridge.saml_routes", "fedbridge.op.form_post"}

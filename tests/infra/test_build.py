@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 
 # e_machine of an ELF header (System V ABI).
 MACHINES = {"x86_64": 62, "arm64": 183}
-FUNCTIONS = ("FrontChannel", "BackChannel")
+MACHINE_NAMES = {"x86_64": "x86_64-linux-gnu.so", "arm64": "aarch64-linux-gnu.so"}
+FUNCTIONS = ("FrontChannel", "BackChannel", "Saml")
 
 BOTOCORE = Path(botocore.__file__).parent
 """As it is released: the tests' environment has the version that the layer is locked to."""
@@ -63,13 +64,13 @@ def test_the_default_architecture_is_arm64(arm64_build):
 
 def test_every_binary_is_of_the_architecture_asked_for(built):
     machines = {}
-    for path in built.layer.rglob("*"):
+    for path in built.folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
                 header = file.read(20)
             if header.startswith(b"\x7fELF"):
                 machines[path.name] = struct.unpack_from("<H", header, 18)[0]
-    assert "_rust.abi3.so" in machines  # of cryptography
+    assert {"_rust.abi3.so", "etree.cpython-313-" + MACHINE_NAMES[built.architecture]} <= machines.keys()
     assert set(machines.values()) == {MACHINES[built.architecture]}
 
 
@@ -90,13 +91,33 @@ def test_every_module_has_bytecode_that_lambda_never_checks(built, lambda_python
     assert len(built.files(".pyc")) == len(modules)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", FUNCTIONS[:2])
 def test_a_function_is_its_entry_point_alone(built, function):
     folder = built.function(function)
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         "app.py",
         "__pycache__/app.cpython-313.pyc",
     }
+
+
+def test_the_saml_function_is_its_entry_point_and_its_own_locked_dependencies(built):
+    folder = built.function("Saml")
+    locked = re.findall(
+        r"^([a-z0-9-]+)==(\S+)", (ROOT / "functions/saml/requirements.txt").read_text(), re.MULTILINE
+    )
+    shipped = [path.name.removesuffix(".dist-info").split("-") for path in folder.glob("*.dist-info")]
+    assert {(name.replace("_", "-"), version) for name, version in shipped} == set(locked)
+    shared = re.findall(r"^([a-z0-9-]+)==", (ROOT / "shared/requirements.txt").read_text(), re.MULTILINE)
+    assert not {name for name, _ in locked} & set(shared)
+    assert not (folder / "fedbridge").exists()
+    assert {path.name for path in folder.glob("*.py")} == {"app.py"}
+
+
+def test_lxml_and_xmlsec_of_the_saml_function_go_together(host_build, lambda_python):
+    """Each bundles a libxml2, and xmlsec refuses to be imported beside another one."""
+    script = "import json, lxml.etree, xmlsec; print(json.dumps([lxml.etree.LIBXML_VERSION[:2], list(xmlsec.get_libxml_version()[:2])]))"
+    one, other = run_in_lambda_python(lambda_python, host_build.function("Saml"), script)
+    assert one == other
 
 
 def test_the_layer_is_the_package_and_its_locked_dependencies(built):
@@ -228,8 +249,18 @@ print(json.dumps(loaded))
     ):
         assert loaded[name].startswith(f"{host_build.layer}/fedbridge/")
     # Reading connections.yaml, and printing its schema, is the operator's business; functions read published connections.
-    missing = {cached for cached in loaded.values() if cached.startswith("without")}
-    assert missing <= {"without yaml", "without msgspec"}
+    missing = {name: cached for name, cached in loaded.items() if cached.startswith("without")}
+    without_xml = {
+        name
+        for name, cached in missing.items()
+        if cached in {"without lxml", "without xmlsec", "without onelogin"}
+    }
+    # What functions/saml alone imports; it brings these libraries.
+    assert {name for name in without_xml if not name.startswith("fedbridge.sp.")} == {
+        "fedbridge.flows.saml_metadata",
+        "fedbridge.saml_routes",
+    }
+    assert {missing[name] for name in missing.keys() - without_xml} <= {"without yaml", "without msgspec"}
 
 
 @pytest.mark.parametrize("function,where", [(None, "/opt/python/"), ("FrontChannel", "/var/task/")])

@@ -62,7 +62,7 @@ def test_the_access_log_says_what_happened_and_not_who_it_was(template):
     }
 
 
-@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel"])
+@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel", "Saml"])
 def test_each_function_writes_to_its_own_log_group(template, name):
     logging = template.properties(name)["LoggingConfig"]
     assert logging == {
@@ -75,7 +75,7 @@ def test_each_function_writes_to_its_own_log_group(template, name):
 
 def test_every_log_group_forgets(template):
     groups = template.resources("AWS::Logs::LogGroup")
-    assert set(groups) == {"FrontChannelLog", "BackChannelLog", "AccessLog"}
+    assert set(groups) == {"FrontChannelLog", "BackChannelLog", "SamlLog", "AccessLog"}
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == 30
         assert "KmsKeyId" not in group["Properties"]
@@ -92,6 +92,8 @@ def test_alarms_notify_the_topic_if_there_is_one(template):
         "FrontChannelThrottlesAlarm",
         "BackChannelErrorsAlarm",
         "BackChannelThrottlesAlarm",
+        "SamlErrorsAlarm",
+        "SamlThrottlesAlarm",
         "FaultsAlarm",
         "BrokenSignInsAlarm",
     }
@@ -114,7 +116,7 @@ def alarm_of(template, metric_filter):
     return name
 
 
-@pytest.mark.parametrize("function", ["FrontChannel", "BackChannel"])
+@pytest.mark.parametrize("function", ["FrontChannel", "BackChannel", "Saml"])
 def test_an_alarm_counts_what_the_functions_log_as_errors(template, function):
     properties = template.properties(f"{function}Faults")
     assert properties["LogGroupName"] == f"{function}Log"
@@ -126,12 +128,13 @@ def test_an_alarm_counts_what_the_functions_log_as_errors(template, function):
     }
 
 
-def test_the_alarm_on_broken_sign_ins_reads_what_the_front_channel_logs(template):
-    properties = template.properties("BrokenSignIns")
-    assert properties["LogGroupName"] == "FrontChannelLog"
+@pytest.mark.parametrize("name,log", [("BrokenSignIns", "FrontChannelLog"), ("BrokenSamlSignIns", "SamlLog")])
+def test_the_alarm_on_broken_sign_ins_reads_what_finishes_them_logs(template, name, log):
+    properties = template.properties(name)
+    assert properties["LogGroupName"] == log
     (event,) = re.findall(r'\$\.message = "(\w+)"', properties["FilterPattern"])
     fields = set(re.findall(r"\$\.(\w+) =", properties["FilterPattern"])) - {"message"}
     assert fields <= EVENTS[event].fields
     assert EVENTS[event].level == "WARNING"
     assert "ERROR" not in template.raw["Parameters"]["LogLevel"]["AllowedValues"]
-    assert alarm_of(template, "BrokenSignIns") == "BrokenSignInsAlarm"
+    assert alarm_of(template, name) == "BrokenSignInsAlarm"

@@ -46,6 +46,23 @@ GRANTS = {
         f"Deny secretsmanager:GetSecretValue on {SECRETS}/registration/*",
         f"Deny ssm:GetParameter on {PARAMETERS}/registration/*",
     },
+    "SamlRole": COMMON_GRANTS
+    | {
+        "Allow logs:CreateLogStream on SamlLog.Arn",
+        "Allow logs:PutLogEvents on SamlLog.Arn",
+        "Allow dynamodb:PutItem on Transactions.Arn",
+        "Allow dynamodb:UpdateItem on Transactions.Arn",
+        f"Allow kms:Sign on {KEYS} if {ENVIRONMENT}; {USE} = saml-signing",
+        f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = saml-signing",
+        f"Allow kms:Decrypt on {KEYS} if {ENVIRONMENT}; {USE} = saml-decryption",
+        f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = saml-decryption",
+        f"Allow secretsmanager:GetSecretValue on {SECRETS}/*",
+        f"Allow ssm:GetParameter on {PARAMETERS}/*",
+        f"Deny secretsmanager:GetSecretValue on {SECRETS}/id-token/*",
+        f"Deny ssm:GetParameter on {PARAMETERS}/id-token/*",
+        f"Deny secretsmanager:GetSecretValue on {SECRETS}/registration/*",
+        f"Deny ssm:GetParameter on {PARAMETERS}/registration/*",
+    },
     "BackChannelRole": COMMON_GRANTS
     | {
         "Allow logs:CreateLogStream on BackChannelLog.Arn",

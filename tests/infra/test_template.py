@@ -8,6 +8,7 @@ import pytest
 from tests.infra.template import CUSTOM_DOMAIN, Template
 from tests.support.machine import ROOT
 
+SAML = ("/{connection}/saml/login", "/{connection}/saml/acs", "/{connection}/saml/metadata")
 FRONT_CHANNEL = {"/{connection}/authorize", "/{connection}/callback"}
 BACK_CHANNEL = {
     "/{connection}/token",
@@ -64,7 +65,7 @@ def test_every_parameter_is_used(template):
 )
 def test_functions_and_outputs_know_the_same_base_url(parameters, base_url):
     template = Template(parameters)
-    for name in ("FrontChannel", "BackChannel"):
+    for name in ("FrontChannel", "BackChannel", "Saml"):
         assert template.properties(name)["Environment"]["Variables"]["FEDBRIDGE_BASE_URL"] == base_url
     outputs = template.outputs()
     issuer = f"{base_url}/{{connection}}"
@@ -77,6 +78,9 @@ def test_functions_and_outputs_know_the_same_base_url(parameters, base_url):
         "CognitoJwksUri": "/.well-known/jwks.json",
         "CallbackUrl": "/callback",
         "ClientJwksUri": "/client-jwks.json",
+        "SamlLoginUrl": "/saml/login",
+        "SamlAcsUrl": "/saml/acs",
+        "SamlMetadataUrl": "/saml/metadata",
     }
 
 
@@ -107,7 +111,7 @@ def test_a_custom_domain_replaces_the_apis_own_address(template):
 def test_each_path_is_one_explicit_route_for_any_method(template):
     assert routes(template) == {f"ANY {path}": "FrontChannel" for path in FRONT_CHANNEL} | {
         f"ANY {path}": "BackChannel" for path in BACK_CHANNEL
-    }
+    } | {f"ANY {path}": "Saml" for path in SAML}
 
 
 def test_the_routes_are_those_that_the_code_knows(template):
@@ -134,7 +138,7 @@ def test_every_route_is_served_by_the_default_stage_of_the_only_api(template):
     assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}
 
 
-@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel"])
+@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel", "Saml"])
 def test_the_api_and_nobody_else_invokes_the_functions(template, name):
     integration = template.properties(f"{name}Integration")
     assert integration["IntegrationType"] == "AWS_PROXY"
@@ -154,10 +158,10 @@ def test_the_api_and_nobody_else_invokes_the_functions(template, name):
     ]
 
 
-@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel"])
+@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel", "Saml"])
 def test_each_function_runs_as_measured(template, name):
     function = template.properties(name)
-    folder = {"FrontChannel": "front_channel", "BackChannel": "back_channel"}[name]
+    folder = {"FrontChannel": "front_channel", "BackChannel": "back_channel", "Saml": "saml"}[name]
     assert function["Runtime"] == "python3.13"
     assert function["Handler"] == "app.handler"
     assert function["CodeUri"] == f"functions/{folder}/"
@@ -174,7 +178,9 @@ def test_each_function_runs_as_measured(template, name):
     assert Template({"Architecture": "x86_64"}).properties(name)["Architectures"] == ["x86_64"]
 
 
-@pytest.mark.parametrize("name,service", [("FrontChannel", "front_channel"), ("BackChannel", "back_channel")])
+@pytest.mark.parametrize(
+    "name,service", [("FrontChannel", "front_channel"), ("BackChannel", "back_channel"), ("Saml", "saml")]
+)
 def test_each_function_has_the_environment_that_the_settings_read(template, name, service):
     assert template.properties(name)["Environment"]["Variables"] == {
         "FEDBRIDGE_ENVIRONMENT": "prod",
@@ -225,5 +231,5 @@ def test_the_layer_is_built_for_the_architecture_of_the_functions(architecture):
         "ContextPath": f"shared/architectures/{architecture}",
     }
     assert layer["Properties"]["CompatibleArchitectures"] == [architecture]
-    for name in ("FrontChannel", "BackChannel"):
+    for name in ("FrontChannel", "BackChannel", "Saml"):
         assert template.properties(name)["Architectures"] == [architecture]

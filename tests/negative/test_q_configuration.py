@@ -63,7 +63,7 @@ def test_149_unknown_field(tmp_path, changes, path):
         ({"authorization__pkce": False}, "authorization.pkce: must be one of S256, off"),
         ({"authorization__pkce": "plain"}, "authorization.pkce: must be one of S256, off"),
         ({"authorization__parameters": ["a"]}, "authorization.parameters: must be a mapping"),
-        ({"protocol": "saml"}, "protocol: must be one of oidc, oauth2"),
+        ({"protocol": "ldap"}, "protocol: must be one of oidc, oauth2, saml"),
         ({"tokens": "copy"}, "tokens: must be one of reissue, relay"),
         ({"subject": "email"}, "subject: must be one of hashed, raw"),
         ({"userinfo__method": "PUT"}, "userinfo.method: must be one of GET, POST, none"),

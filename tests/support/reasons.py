@@ -25,6 +25,7 @@ POSITIONS = {
     "Unusable": 0,
     "_page": 4,
     "_refused": 0,
+    "response_refused": 0,
     "refused": 0,
 }
 
@@ -74,6 +75,7 @@ SPELT: dict[str, frozenset[str]] = {
         "client_authentication_refused", "authorization_code_refused",
         "dpop_proof_refused",
     }),
+    "_REASONS.get(error.code, 'saml_rejected')": frozenset({"saml_rejected"}),  # the others are raised elsewhere, too
     "_REASONS.get(code, 'store_rejected')": frozenset({
         "store_rejected", "store_access_denied", "store_missing",
     }),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from fedbridge import fixtures
+from fedbridge import fixtures, fixtures_saml
 from fedbridge.fixtures import BROWSER, CLIENT_ID, CLIENT_SECRET, COGNITO_STATE, REDIRECT_URI, handle
 
 FOLDER = Path(__file__).resolve().parents[2] / "events"
@@ -95,7 +95,81 @@ def _back(phase: str, **more: str) -> dict[str, str]:
     return {"state": str(handle(phase)), **(more or {"code": "upstream-code", "iss": fixtures.ISSUER})}
 
 
+def _saml(path: str, status: int, *holds: str, **more: Any) -> Case:
+    case = _browser(f"saml/{path}", status, *holds, connection="example-saml", **more)
+    return replace(case, function="saml")
+
+
+def _saml_response(status: str) -> dict[str, str]:
+    """Return the form of a Response without an assertion, which nobody signs."""
+    text = (
+        f'<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" '
+        f'ID="_r" Version="2.0" IssueInstant="2027-01-15T08:00:00Z" Destination="{fixtures.BASE_URL}/example-saml/saml/acs" '
+        f'InResponseTo="{fixtures_saml.REQUEST_ID}"><saml:Issuer>{fixtures_saml.ENTITY_ID}</saml:Issuer><samlp:Status>{status}'
+        "</samlp:Status></samlp:Response>"
+    )
+    return {
+        "SAMLResponse": base64.b64encode(text.encode()).decode(),
+        "RelayState": str(handle("SamlPending")),
+    }
+
+
+_STATUS = "urn:oasis:names:tc:SAML:2.0:status:"
+_DENIED = f'<samlp:StatusCode Value="{_STATUS}Responder"><samlp:StatusCode Value="{_STATUS}AuthnFailed"/></samlp:StatusCode>'
+_SUCCESS = f'<samlp:StatusCode Value="{_STATUS}Success"/>'
+
 CASES: dict[str, Case] = {
+    "saml-login": _saml(
+        "login", 302, f"{fixtures_saml.SINGLE_SIGN_ON_SERVICE}?SAMLRequest=", "&Signature=", query=_AUTHORIZE
+    ),
+    "saml-login-unknown-client": _saml(
+        "login", 400, "does not work", query={**_AUTHORIZE, "client_id": "somebody-else"}
+    ),
+    "saml-metadata": _saml("metadata", 200, "SPSSODescriptor", fixtures_saml.SP_ENTITY_ID, browser=""),
+    "saml-acs-reload-when-authorized": _saml(
+        "acs",
+        303,
+        f"{REDIRECT_URI}?code=",
+        f"state={COGNITO_STATE}",
+        method="POST",
+        form={**_saml_response(_SUCCESS), "RelayState": str(handle("SamlAuthorized"))},
+        headers={"content-type": FORM},
+    ),
+    "saml-acs-denied": _saml(
+        "acs",
+        303,
+        "error=access_denied",
+        "FIXTURESAMLPENDING",
+        method="POST",
+        form=_saml_response(_DENIED),
+        headers={"content-type": FORM},
+    ),
+    "saml-acs-without-assertion": _saml(
+        "acs",
+        400,
+        "did not succeed",
+        "FIXTURESAMLPENDING",
+        method="POST",
+        form=_saml_response(_SUCCESS),
+        headers={"content-type": FORM},
+    ),
+    "saml-acs-unsolicited": _saml(
+        "acs",
+        400,
+        "does not work",
+        method="POST",
+        form={**_saml_response(_SUCCESS), "RelayState": ""},
+        headers={"content-type": FORM},
+    ),
+    "saml-acs-lost-cookie": _saml(
+        "acs",
+        400,
+        "could not match this browser",
+        method="POST",
+        form=_saml_response(_SUCCESS),
+        headers={"content-type": FORM},
+        browser="",
+    ),
     "authorize": _browser(
         "authorize", 302, f"{fixtures.ISSUER}/authorize?", "code_challenge_method=S256", query=_AUTHORIZE
     ),

@@ -120,6 +120,10 @@ def _issuers(connection: Connection) -> frozenset[str]:
 
 def _source(connection: Connection) -> tuple[object, ...]:
     """Where the parts of a subject are read."""
+    if connection.saml is not None:
+        saml = connection.saml
+        qualifier = saml.request.sp_name_qualifier or connection.client_id
+        return ("saml", saml.assertion.subject_attribute, saml.request.name_id_format, qualifier)
     if connection.oauth2 is None:
         return ("oidc", connection.subject_claims or ("sub",))
     expression = connection.oauth2.subject

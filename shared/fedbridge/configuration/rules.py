@@ -14,6 +14,7 @@ from fedbridge.configuration.encryption_rules import decryption_references, encr
 from fedbridge.configuration.protocol_rules import protocol_problems
 from fedbridge.configuration.registration_rules import registration_problems
 from fedbridge.configuration.request_rules import request_problems
+from fedbridge.configuration.saml_rules import saml_key_references, saml_problems
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import (
     HOST,
@@ -69,6 +70,13 @@ def unregistered(name: str) -> str:
 
 def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
     """Return everything that is wrong with one connection."""
+    if connection.protocol == "saml":
+        return [
+            *saml_problems(connection, allowed),
+            *claim_problems(connection),
+            *_subjects(connection),
+            *_relying_parties(connection, allowed),
+        ]
     return [
         *_identity_provider(connection, allowed),
         *_endpoints(connection, allowed),
@@ -82,6 +90,7 @@ def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
         *protocol_problems(connection, allowed),
         *assurance_problems(connection, allowed),
         *registration_problems(connection, allowed),
+        *saml_problems(connection, allowed),
         *claim_problems(connection),
         *_subjects(connection),
         *_relying_parties(connection, allowed),
@@ -112,6 +121,8 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
         yield "client_id", "issuer and client_id", f"{connection.issuer} {connection.client_id}"
     for field, reference in key_references(connection.client_authentication):
         yield f"client_authentication.{field}", "key", reference
+    for path, reference in saml_key_references(connection):
+        yield path, "key", reference
     request_object = connection.authorization.request_object
     if request_object is not None and request_object.key is not None:
         yield "authorization.request_object.key", "key", request_object.key

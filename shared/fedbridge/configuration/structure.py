@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
+
+from fedbridge.model.connection import DEFERRED
 
 T = TypeVar("T")
 
@@ -35,27 +39,38 @@ def build(cls: type[T], data: Mapping[Any, Any], problems: list[Problem], path: 
 
     So whoever calls can go on and look for more that is wrong, and must refuse the result if there are problems.
     """
-    kinds = hints(typing.cast("Any", cls))
+    kind = typing.cast("Any", cls)
+    known = {field.name: field for field in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in data.items():
         where = join(path, key)
-        if key not in kinds:
-            problems.append(Problem(where, _unknown(key, kinds)))
-        elif (converted := _convert(kinds[key], value, where, problems)) is not _INVALID:
+        if key not in known:
+            problems.append(Problem(where, _unknown(key, known)))
+        elif (converted := _convert(_hint(kind, key), value, where, problems)) is not _INVALID:
             values[key] = converted
-    for field in fields(typing.cast("Any", cls)):
+    for field in known.values():
         if field.name in values or field.default is not MISSING or field.default_factory is not MISSING:
             continue
         if field.name not in data:
             problems.append(Problem(join(path, field.name), "is missing"))
-        values[field.name] = "" if kinds[field.name] is str else ()
+        values[field.name] = "" if _hint(kind, field.name) is str else ()
     return cls(**values)
 
 
-@functools.cache
 def hints(cls: Any) -> dict[str, Any]:
     """Return the resolved types of a dataclass's fields."""
-    return typing.get_type_hints(cls)
+    return {field.name: _hint(cls, field.name) for field in fields(cls)}
+
+
+@functools.cache
+def _hint(cls: Any, name: str) -> Any:
+    """Return the resolved type of one field: one at a time, so that a deferred class is loaded only where it is used."""
+    annotation = cls.__annotations__[name]
+    for deferred, module in DEFERRED.items():
+        if deferred in annotation.split():
+            importlib.import_module(module)
+    names = vars(sys.modules[cls.__module__])
+    return typing.get_type_hints(types.SimpleNamespace(__annotations__={name: annotation}), names)[name]
 
 
 def join(path: str, key: Any) -> str:

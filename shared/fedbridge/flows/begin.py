@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
     from fedbridge.model.http import Parameters, Request, Response
     from fedbridge.op.authorization_request import ProvenClient
+    from fedbridge.ports import UpstreamRedirect
 
 
 def begin(services: FrontChannel, request: Request) -> Response:
     """Answer the authorization request. Before client and redirect URI are proven nothing is written or called."""
-    connection = services.connections.get(request.connection, request.deadline)
+    connection = services.connection_of(request)
     query = request.query()
     client = prove_client(connection, query)
     try:
@@ -66,7 +67,7 @@ def _start(
     upstream = services.upstream(connection).begin(
         connection,
         state=str(state),
-        callback_url=f"{services.issuer(connection)}/callback",
+        callback_url=services.return_url(connection),
         parameters=asked.parameters,
         deadline=request.deadline,
     )
@@ -92,7 +93,15 @@ def _start(
         client_id=client.relying_party.client_id,
         correlation_id=request.correlation_id,
     )
-    return redirect(upstream.url, cookies=(cookie.write(browser),))
+    return _send_on(upstream, cookie.write(browser))
+
+
+def _send_on(upstream: UpstreamRedirect, browser_cookie: str) -> Response:
+    if upstream.form is None:
+        return redirect(upstream.url, cookies=(browser_cookie,))
+    from fedbridge.op.form_post import form_post  # noqa: PLC0415  SAML's POST binding alone
+
+    return form_post(upstream.url, upstream.form, cookies=(browser_cookie,))
 
 
 def pending_transaction(

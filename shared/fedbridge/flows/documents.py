@@ -27,7 +27,11 @@ def discovery(services: BackChannel, request: Request) -> Response:
     """Answer the discovery document; 404 where tokens are relayed, because the issuer is then the upstream's."""
     connection = _reissuing(services, request)
     algorithms = [str(jwk["alg"]) for jwk in services.id_token_keys.public_jwks(request.deadline)]
-    document = discovery_document(services.issuer(connection), list(dict.fromkeys(algorithms)))
+    document = discovery_document(
+        services.issuer(connection),
+        list(dict.fromkeys(algorithms)),
+        authorization_path="/saml/login" if connection.protocol == "saml" else "/authorize",
+    )
     return json_response(document, headers=_cached(DISCOVERY_MAX_AGE))
 
 

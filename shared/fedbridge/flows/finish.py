@@ -77,8 +77,8 @@ class Callback:
 
 def finish(services: FrontChannel, request: Request) -> Response:
     """Answer the authorization response. Only the browser that began, with the state that it was given, moves anything."""
-    connection = services.connections.get(request.connection, request.deadline)
-    response = request.form() if request.method == "POST" else request.query()
+    connection = services.connection_of(request)
+    response = request.form(services.max_form) if request.method == "POST" else request.query()
     _check_delivery(connection, request, response)
     browser = cookie.read(request)
     if browser is None:
@@ -108,8 +108,12 @@ def finish(services: FrontChannel, request: Request) -> Response:
 def _check_delivery(connection: Connection, request: Request, response: Parameters) -> None:
     """Refuse a response that came another way than it was asked for; a bare `state` is our own reloading page.
 
-    Plain parameters in the place of a signed response (JARM) would be a downgrade.
+    Plain parameters in the place of a signed response (JARM) would be a downgrade. SAML has the POST binding alone.
     """
+    if connection.protocol == "saml":
+        if "SAMLResponse" in response and request.method != "POST":
+            raise RequestRefused(reason="response_mode_mismatch")
+        return
     plain, signed = bool({"code", "error"} & response.keys()), "response" in response
     if not plain and not signed:
         return
@@ -129,7 +133,7 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
         identity = services.upstream(began).finish(
             began,
             remembered=remembered["upstream"],
-            callback_url=f"{services.issuer(began)}/callback",
+            callback_url=services.return_url(began),
             response=callback.response,
             deadline=deadline,
         )
@@ -265,7 +269,9 @@ def _repeated(callback: Callback, current: Transaction | None) -> Response:
         )
     if current.phase is Phase.EXCHANGING and now < (current.exchange_deadline or 0):
         _note_repeat(callback, current)
-        again = f"{services.issuer(connection)}/callback?{urlencode({'state': str(callback.state)})}"
+        again = (
+            f"{services.return_url(connection)}?{urlencode({services.state_parameter: str(callback.state)})}"
+        )
         return pages.page(
             pages.WORKING,
             correlation_id=current.correlation_id,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fedbridge.errors import UnknownConnection
 from fedbridge.flows.sealing import Scope
+from fedbridge.model.http import MAX_FORM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fedbridge.model.connection import Connection
+    from fedbridge.model.http import Request
     from fedbridge.ports import Clock, ConnectionRegistry, KeyRing, Telemetry, TransactionStore, Upstream
 
 TRIP_LIFETIME = 300
@@ -49,9 +52,28 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontChannel(Services):
-    """What the browser's routes need."""
+    """What the browser's routes need, for connections of some protocols.
+
+    An IdP of theirs sends the browser back to `return_path` below the connection's issuer, with our state as
+    `state_parameter`, in a form of at most `max_form` bytes if it posts one.
+    """
 
     upstream: Callable[[Connection], Upstream]
+    protocols: frozenset[str] = frozenset({"oidc", "oauth2"})
+    return_path: str = "/callback"
+    state_parameter: str = "state"
+    max_form: int = MAX_FORM
+
+    def connection_of(self, request: Request) -> Connection:
+        """Return the connection that the path names; raises UnknownConnection, also for another protocol's."""
+        connection = self.connections.get(request.connection, request.deadline)
+        if connection.protocol not in self.protocols:
+            raise UnknownConnection(reason="other_protocol")
+        return connection
+
+    def return_url(self, connection: Connection) -> str:
+        """Return where IdPs send the browser back, from configuration."""
+        return f"{self.issuer(connection)}{self.return_path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fedbridge.model.policies import (
     AssurancePolicy,
@@ -22,6 +22,12 @@ from fedbridge.model.policies import (
     TenantPolicy,
     TokenDecryption,
 )
+
+if TYPE_CHECKING:
+    from fedbridge.model.saml import Saml
+
+DEFERRED = {"Saml": "fedbridge.model.saml"}
+"""Classes of the schema, by module, that are loaded when a connection has such a key: every cold start would pay."""
 
 SIGNATURE_ALGORITHMS = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
@@ -204,6 +210,7 @@ class RelyingParty:
 class Connection:
     """One upstream IdP (`issuer`, `client_id` as registered there) and the relying parties that sign in through it.
 
+    With SAML, `issuer` is the IdP's entityID and `client_id` the bridge's own.
     `subject_claims` are the ID-token claims that together name a person, for IdPs whose `sub` does not; dots lead into
     objects (`act.sub`).
     `version` names the published revision (a digest of the configuration). `client_jwks` are the public keys that the
@@ -216,7 +223,7 @@ class Connection:
     client_id: str
     relying_parties: tuple[RelyingParty, ...]
     version: str = ""
-    protocol: Literal["oidc", "oauth2"] = "oidc"
+    protocol: Literal["oidc", "oauth2", "saml"] = "oidc"
     preset: str | None = None
     disabled: bool = False
     endpoints: Endpoints | None = None
@@ -230,6 +237,7 @@ class Connection:
     assurance: AssurancePolicy = field(default_factory=AssurancePolicy)
     tenants: TenantPolicy | None = None
     oauth2: OAuth2Profile | None = None
+    saml: Saml | None = None
     registration: Registration | None = None
     id_token: IdTokenPolicy = field(default_factory=IdTokenPolicy)
     userinfo: UserinfoPolicy = field(default_factory=UserinfoPolicy)

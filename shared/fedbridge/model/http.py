@@ -98,7 +98,7 @@ class Request:
             raise PayloadTooLarge(reason="query_too_long")
         return parse_parameters(self.raw_query)
 
-    def form(self) -> Parameters:
+    def form(self, max_bytes: int = MAX_FORM) -> Parameters:
         """Return the parsed `application/x-www-form-urlencoded` body; raises RequestRefused, PayloadTooLarge."""
         content_type, _, parameters = self.headers.get("content-type", "").partition(";")
         if content_type.strip().lower() != "application/x-www-form-urlencoded":
@@ -106,7 +106,7 @@ class Request:
         charset = parameters.strip().lower().replace('"', "")
         if charset not in {"", "charset=utf-8"}:
             raise RequestRefused(reason="unsupported_charset")
-        if len(self.body) > MAX_FORM:
+        if len(self.body) > max_bytes:
             raise PayloadTooLarge(reason="body_too_large")
         try:
             return parse_parameters(self.body.decode("ascii"))

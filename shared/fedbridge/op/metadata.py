@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def discovery_document(issuer: str, signing_algorithms: list[str]) -> dict[str, Any]:
+def discovery_document(
+    issuer: str, signing_algorithms: list[str], *, authorization_path: str = "/authorize"
+) -> dict[str, Any]:
     """Return the metadata; the issuer is configuration, and every endpoint hangs below it."""
     return {
         "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/authorize",
+        "authorization_endpoint": f"{issuer}{authorization_path}",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",

@@ -18,6 +18,9 @@ def test_what_runs_locally_is_routed_as_what_is_deployed():
         "/{connection}/.well-known/openid-configuration": "back_channel",
         "/{connection}/.well-known/jwks.json": "back_channel",
         "/{connection}/client-jwks.json": "back_channel",
+        "/{connection}/saml/login": "saml",
+        "/{connection}/saml/acs": "saml",
+        "/{connection}/saml/metadata": "saml",
     }
     assert {route.handler for route in read_routes(TEMPLATE)} == {"app.handler"}
 

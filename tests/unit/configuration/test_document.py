@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fedbridge.model.saml  # noqa: F401  what `builds` resolves the annotations with
 from fedbridge.configuration import decode, encode, version_of
 from fedbridge.configuration.file import load
 from fedbridge.errors import ConfigurationError

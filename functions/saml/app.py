@@ -1,0 +1,34 @@
+"""What the browser and the IdP call of a SAML connection: login, assertion consumer service, metadata."""
+
+import os
+from functools import partial
+from typing import Any
+
+from fedbridge.flows.begin import begin
+from fedbridge.flows.failure import refuse_browser
+from fedbridge.flows.finish import finish
+from fedbridge.flows.saml_metadata import saml_metadata
+from fedbridge.model.deadline import BROWSER_BUDGET
+from fedbridge.net.edge import serve
+from fedbridge.wiring import saml_channel
+
+services = saml_channel(os.environ)
+
+ROUTES = {
+    "/{connection}/saml/login": {"GET": partial(begin, services)},
+    "/{connection}/saml/acs": {"GET": partial(finish, services), "POST": partial(finish, services)},
+    "/{connection}/saml/metadata": {"GET": partial(saml_metadata, services)},
+}
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Answer one API Gateway event (HTTP API payload 2.0, REST payload 1.0)."""
+    return serve(
+        event,
+        context,
+        routes=ROUTES,
+        telemetry=services.telemetry,
+        budget=BROWSER_BUDGET,
+        on_error=partial(refuse_browser, services),
+        max_body=services.max_form,
+    )

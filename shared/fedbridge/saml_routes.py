@@ -1,0 +1,52 @@
+"""The front channel of SAML, put together: what towards OpenID providers caches and calls serves here, too.
+
+A module of its own beside wiring, because lxml and xmlsec come with it, and because fixtures mode needs the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fedbridge.flows.services import FrontChannel
+from fedbridge.rp.cache import StaleCache
+from fedbridge.rp.calls import Calls
+from fedbridge.sp import idp_metadata
+from fedbridge.sp.idp import IdentityProvider
+from fedbridge.sp.saml import SamlUpstream
+
+if TYPE_CHECKING:
+    from fedbridge.ports import HttpClient, Keys, Secrets
+
+MAX_SAML_FORM = 320 * 1024
+"""Bytes of the form that brings a Response: 100,000 characters of base64, each of which may be percent-encoded, and more."""
+
+
+def saml_routes(shared: dict[str, Any], *, http: HttpClient, keys: Keys, secrets: Secrets) -> FrontChannel:
+    """Return the front channel of SAML over these ports; `shared` are the fields of `Services`."""
+    telemetry, clock = shared["telemetry"], shared["clock"]
+    cache_of_metadata: StaleCache[IdentityProvider] = StaleCache(
+        fresh=idp_metadata.FRESH,
+        stale=idp_metadata.STALE,
+        clock=clock,
+        on_stale=lambda key, failure: telemetry.event(
+            "metadata_stale",
+            connection=key[0],
+            reason=failure.reason,
+            upstream_status=failure.upstream_status,
+        ),
+    )
+    providers = idp_metadata.IdentityProviders(
+        calls=Calls(http, telemetry, keys=keys, clock=clock),
+        secrets=secrets,
+        cache=cache_of_metadata,
+        clock=clock,
+    )
+    upstream = SamlUpstream(providers=providers, keys=keys, telemetry=telemetry, clock=clock)
+    return FrontChannel(
+        **shared,
+        upstream=lambda _connection: upstream,
+        protocols=frozenset({"saml"}),
+        return_path="/saml/acs",
+        state_parameter="RelayState",
+        max_form=MAX_SAML_FORM,
+    )

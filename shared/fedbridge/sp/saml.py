@@ -1,0 +1,161 @@
+"""The `Upstream` port for SAML 2.0: the web browser SSO profile towards one IdP, from begin to finish."""
+
+from __future__ import annotations
+
+import secrets as randomness
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedbridge.claims.attributes import identity_of_attributes
+from fedbridge.errors import ConfigurationError, UpstreamError
+from fedbridge.sp import authn_request
+from fedbridge.sp.assertion import attributes_of, authentication_of, check_assurance, subject_of
+from fedbridge.sp.checks import Expected
+from fedbridge.sp.response import Reception, verify_response
+
+if TYPE_CHECKING:
+    from fedbridge.model.connection import Connection
+    from fedbridge.model.deadline import Deadline
+    from fedbridge.model.http import Parameters
+    from fedbridge.model.identity import Identity
+    from fedbridge.model.saml import Saml
+    from fedbridge.ports import Clock, Keys, Telemetry, UpstreamRedirect
+    from fedbridge.sp.idp import Binding, IdentityProvider
+    from fedbridge.sp.idp_metadata import IdentityProviders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamlUpstream:
+    """Signs in through SAML IdPs, any number of connections; one for a sandbox's life, safe under threads.
+
+    `clock` is in seconds since the epoch.
+    """
+
+    providers: IdentityProviders
+    keys: Keys
+    telemetry: Telemetry
+    clock: Clock = time.time
+
+    def begin(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        callback_url: str,
+        parameters: Mapping[str, str],
+        deadline: Deadline,
+    ) -> UpstreamRedirect:
+        """Return the AuthnRequest, with `state` as RelayState; calls the IdP only for metadata that are not cached.
+
+        Raises OAuthError invalid_request (a parameter of the app's), UpstreamError, KeyUnavailable, ConfigurationError,
+        DeadlineExceeded.
+        """
+        saml = _saml(connection)
+        asked = authn_request.asked_of(connection, parameters)
+        provider = self.providers.get(connection, saml, deadline)
+        binding = _binding(saml, provider)
+        now, request_id = self.clock(), f"_{randomness.token_hex(20)}"
+        request = authn_request.build(
+            connection,
+            saml.request,
+            request_id=request_id,
+            destination=provider.endpoints[binding],
+            acs_url=callback_url,
+            asked=asked,
+            now=now,
+        )
+        signer = None
+        if saml.request.signed:
+            key = saml.signing_keys[0].key
+            signer = self.keys.signer(key, saml.request.signature_algorithm, deadline)
+        return authn_request.send(
+            request,
+            binding,
+            provider.endpoints[binding],
+            relay_state=state,
+            signer=signer,
+            certificate=_certificate(connection, signer.kid) if signer else None,
+            remembered={**asked, "request_id": request_id, "asked_at": repr(now)},
+            deadline=deadline,
+        )
+
+    def state_of(self, connection: Connection, response: Parameters, deadline: Deadline) -> str | None:  # noqa: ARG002
+        """Return the RelayState, which is our state and nothing else."""
+        return response.get("RelayState")
+
+    def finish(
+        self,
+        connection: Connection,
+        *,
+        remembered: Mapping[str, str],
+        callback_url: str,
+        response: Parameters,
+        deadline: Deadline,
+    ) -> Identity:
+        """Verify the Response and turn its assertion into an identity.
+
+        Raises IssuerMismatch for whatever is not known to be the IdP's answer to this sign-in, UpstreamError for what
+        the IdP says went wrong, KeyUnavailable, ConfigurationError, DeadlineExceeded.
+        """
+        saml = _saml(connection)
+        expected = Expected(
+            idp_entity_id=connection.issuer,
+            sp_entity_id=connection.client_id,
+            acs_url=callback_url,
+            request_id=remembered["request_id"],
+            asked_at=float(remembered["asked_at"]),
+            now=self.clock(),
+            clock_skew=saml.assertion.clock_skew,
+        )
+        reception = Reception(
+            saml=saml,
+            provider=self.providers.get(connection, saml, deadline),
+            keys=self.keys,
+            expected=expected,
+            deadline=deadline,
+        )
+        verified = verify_response(reception, response)
+        attributes = attributes_of(verified.assertion, saml.assertion)
+        authentication = authentication_of(verified.assertion, expected)
+        subject = subject_of(verified.name_id, attributes, connection, saml)
+        check_assurance(saml, remembered, authentication, expected)
+        identity, dropped = identity_of_attributes(
+            connection,
+            subject=subject,
+            attributes=attributes.by_name,
+            friendly_names=attributes.by_friendly_name,
+            acr=authentication.authn_context,
+            auth_time=int(authentication.at),
+        )
+        if dropped:
+            self.telemetry.event(
+                "claims_dropped",
+                connection=connection.name,
+                correlation_id=deadline.correlation_id,
+                claims=",".join(dropped),
+            )
+        return identity
+
+
+def _saml(connection: Connection) -> Saml:
+    if connection.saml is None:
+        raise ConfigurationError(f"connection {connection.name}: saml is missing")
+    return connection.saml
+
+
+def _binding(saml: Saml, provider: IdentityProvider) -> Binding:
+    """Return how the request travels: as configured, else by Redirect where the IdP offers it."""
+    wanted = saml.request.binding
+    for binding in (wanted,) if wanted is not None else ("redirect", "post"):
+        if binding in provider.endpoints:
+            return binding
+    raise UpstreamError("saml_binding_not_offered")
+
+
+def _certificate(connection: Connection, kid: str) -> str | None:
+    """Return the published certificate of the key that signs."""
+    return next(
+        (jwk["x5c"][0] for jwk in connection.client_jwks if jwk["kid"] == kid and jwk.get("x5c")), None
+    )
