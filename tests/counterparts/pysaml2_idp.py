@@ -1,0 +1,104 @@
+"""A SAML identity provider that nobody here wrote: pysaml2's Server, over the program xmlsec1 (Debian: xmlsec1).
+
+Its verification and signatures are libxmlsec's, as ours are; what it proves alone is how another implementation reads and
+writes the protocol.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # pysaml2 imports what cryptography deprecates.
+    import saml2
+    from saml2.config import IdPConfig
+    from saml2.saml import NAME_FORMAT_URI, NAMEID_FORMAT_PERSISTENT, NameID
+    from saml2.server import Server
+
+PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pysaml2Idp:
+    """A configured `Server`; `sso` is where AuthnRequests go."""
+
+    server: Any
+    entity_id: str
+    sso: str
+
+    @classmethod
+    def configured(
+        cls, folder: Path, *, entity_id: str, sso: str, key: str, certificate: str, sp_metadata: str
+    ) -> Pysaml2Idp:
+        """Write key and certificate (PEM) and the bridge's metadata into `folder`, and start from there."""
+        xmlsec1 = shutil.which("xmlsec1")
+        if xmlsec1 is None:
+            pytest.skip("xmlsec1 is not installed (Debian: apt-get install xmlsec1)")
+        for name, text in (("idp.key", key), ("idp.pem", certificate), ("sp.xml", sp_metadata)):
+            (folder / name).write_text(text)
+        configuration = IdPConfig().load({
+            "entityid": entity_id,
+            "xmlsec_binary": xmlsec1,
+            "key_file": str(folder / "idp.key"),
+            "cert_file": str(folder / "idp.pem"),
+            "metadata": {"local": [str(folder / "sp.xml")]},
+            "allow_unknown_attributes": True,
+            "service": {
+                "idp": {
+                    "endpoints": {
+                        "single_sign_on_service": [(sso, saml2.BINDING_HTTP_REDIRECT), (sso, saml2.BINDING_HTTP_POST)]
+                    },
+                    "name_id_format": [NAMEID_FORMAT_PERSISTENT],
+                    "want_authn_requests_signed": True,
+                    "policy": {"default": {"lifetime": {"minutes": 5}, "name_form": NAME_FORMAT_URI}},
+                }
+            },
+        })  # fmt: skip
+        return cls(server=Server(config=configuration), entity_id=entity_id, sso=sso)
+
+    def metadata(self) -> str:
+        """Return the IdP's metadata."""
+        from saml2.metadata import entity_descriptor
+
+        return str(entity_descriptor(self.server.config))
+
+    def respond(
+        self,
+        *,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        name_id: str,
+        attributes: Mapping[str, Any],
+        **how: Any,
+    ) -> str:
+        """Verify the AuthnRequest and return the XML of the answer; `how` goes to `create_authn_response`."""
+        if query is not None:
+            parsed = self.server.parse_authn_request(
+                query["SAMLRequest"],
+                saml2.BINDING_HTTP_REDIRECT,
+                relay_state=query["RelayState"],
+                sigalg=query["SigAlg"],
+                signature=query["Signature"],
+            )
+        else:
+            assert form is not None
+            parsed = self.server.parse_authn_request(form["SAMLRequest"], saml2.BINDING_HTTP_POST)
+        where = self.server.response_args(parsed.message)
+        return str(
+            self.server.create_authn_response(
+                identity=dict(attributes),
+                userid="ana",
+                name_id=NameID(format=NAMEID_FORMAT_PERSISTENT, text=name_id),
+                authn={"class_ref": PASSWORD},
+                sign_alg="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+                digest_alg="http://www.w3.org/2001/04/xmlenc#sha256",
+                **{**where, **how},
+            )
+        )
