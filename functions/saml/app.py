@@ -4,9 +4,8 @@ import os
 from functools import partial
 from typing import Any
 
-from fedbridge.flows.begin import begin
+from fedbridge.flows import initiated
 from fedbridge.flows.failure import refuse_browser
-from fedbridge.flows.finish import finish
 from fedbridge.flows.saml_metadata import saml_metadata
 from fedbridge.model.deadline import BROWSER_BUDGET
 from fedbridge.net.edge import serve
@@ -15,8 +14,11 @@ from fedbridge.wiring import saml_channel
 services = saml_channel(os.environ)
 
 ROUTES = {
-    "/{connection}/saml/login": {"GET": partial(begin, services)},
-    "/{connection}/saml/acs": {"GET": partial(finish, services), "POST": partial(finish, services)},
+    "/{connection}/saml/login": {"GET": partial(initiated.login, services)},
+    "/{connection}/saml/acs": {
+        "GET": partial(initiated.receive, services),
+        "POST": partial(initiated.receive, services),
+    },
     "/{connection}/saml/metadata": {"GET": partial(saml_metadata, services)},
 }
 

@@ -224,6 +224,24 @@ class Upstream(Protocol):
         """Turn the authorization response into an identity; raises UpstreamError, KeyUnavailable, DeadlineExceeded."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsolicited:
+    """Somebody whom an IdP signed in without being asked; `expires_at` (seconds since the epoch) ends the assertion."""
+
+    identity: Identity
+    assertion_id: str = field(repr=False)
+    expires_at: float
+
+
+class UnsolicitedUpstream(Protocol):
+    """A protocol in which IdPs begin sign-ins by themselves."""
+
+    def receive(
+        self, connection: Connection, *, callback_url: str, response: Parameters, deadline: Deadline
+    ) -> Unsolicited:
+        """Verify what an IdP sent of its own accord; it is for the caller to take an assertion once. Raises as `finish`."""
+
+
 class Telemetry(Protocol):
     """Logs and metrics by an allow-list of fields: no code, token, secret, cookie or claim value has a field."""
 

@@ -11,10 +11,12 @@ from fedbridge.flows.services import FrontChannel
 from fedbridge.rp.cache import StaleCache
 from fedbridge.rp.calls import Calls
 from fedbridge.sp import idp_metadata
+from fedbridge.sp.artifact import ArtifactResolver
 from fedbridge.sp.idp import IdentityProvider
 from fedbridge.sp.saml import SamlUpstream
 
 if TYPE_CHECKING:
+    from fedbridge.errors import UpstreamError
     from fedbridge.ports import HttpClient, Keys, Secrets
 
 MAX_SAML_FORM = 320 * 1024
@@ -24,29 +26,35 @@ MAX_SAML_FORM = 320 * 1024
 def saml_routes(shared: dict[str, Any], *, http: HttpClient, keys: Keys, secrets: Secrets) -> FrontChannel:
     """Return the front channel of SAML over these ports; `shared` are the fields of `Services`."""
     telemetry, clock = shared["telemetry"], shared["clock"]
-    cache_of_metadata: StaleCache[IdentityProvider] = StaleCache(
-        fresh=idp_metadata.FRESH,
-        stale=idp_metadata.STALE,
-        clock=clock,
-        on_stale=lambda key, failure: telemetry.event(
+
+    def on_stale(key: tuple[str, ...], failure: UpstreamError) -> None:
+        telemetry.event(
             "metadata_stale",
             connection=key[0],
             reason=failure.reason,
             upstream_status=failure.upstream_status,
-        ),
+        )
+
+    calls = Calls(http, telemetry, keys=keys, clock=clock)
+    cache: StaleCache[IdentityProvider] = StaleCache(
+        fresh=idp_metadata.FRESH, stale=idp_metadata.STALE, clock=clock, on_stale=on_stale
     )
     providers = idp_metadata.IdentityProviders(
-        calls=Calls(http, telemetry, keys=keys, clock=clock),
-        secrets=secrets,
-        cache=cache_of_metadata,
+        calls=calls, secrets=secrets, cache=cache, clock=clock, on_stale=on_stale
+    )
+    upstream = SamlUpstream(
+        providers=providers,
+        keys=keys,
+        telemetry=telemetry,
+        artifacts=ArtifactResolver(calls=calls, clock=clock),
         clock=clock,
     )
-    upstream = SamlUpstream(providers=providers, keys=keys, telemetry=telemetry, clock=clock)
     return FrontChannel(
         **shared,
         upstream=lambda _connection: upstream,
         protocols=frozenset({"saml"}),
         return_path="/saml/acs",
         state_parameter="RelayState",
+        unsolicited=upstream,
         max_form=MAX_SAML_FORM,
     )

@@ -8,14 +8,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
-from fedbridge.flows.begin import begin
+from fedbridge.flows import initiated
 from fedbridge.flows.failure import refuse_browser
-from fedbridge.flows.finish import finish
 from fedbridge.flows.saml_metadata import saml_metadata
 from fedbridge.flows.services import FrontChannel
 from fedbridge.model.deadline import BROWSER_BUDGET
@@ -60,6 +59,7 @@ class SamlGateway(Gateway):
             protocols=frozenset({"saml"}),
             return_path="/saml/acs",
             state_parameter="RelayState",
+            unsolicited=self.saml_idp.upstream,
             max_form=MAX_SAML_FORM,
         )
         self.saml_idp.clock = self.bridge.clock
@@ -76,8 +76,11 @@ class SamlGateway(Gateway):
 
     def saml_routes(self) -> Routes:
         return {
-            "/{connection}/saml/login": {"GET": partial(begin, self.saml)},
-            "/{connection}/saml/acs": {"GET": partial(finish, self.saml), "POST": partial(finish, self.saml)},
+            "/{connection}/saml/login": {"GET": partial(initiated.login, self.saml)},
+            "/{connection}/saml/acs": {
+                "GET": partial(initiated.receive, self.saml),
+                "POST": partial(initiated.receive, self.saml),
+            },
             "/{connection}/saml/metadata": {"GET": partial(saml_metadata, self.saml)},
         }
 
@@ -120,7 +123,7 @@ class SamlVisitor:
             self.cookies = (line.partition(";")[0],)
         return answer
 
-    def start(self, **parameters: str | None) -> SamlVisitor:
+    def start(self, **parameters: str | None) -> Self:
         """Begin a sign-in at the IdP, by Redirect."""
         answer = self.login(**parameters)
         assert answer.status == 302, answer

@@ -11,7 +11,8 @@ from fedbridge.model.saml import Saml, SamlMetadata
 from fedbridge.ports import OutboundResponse
 from fedbridge.rp.cache import StaleCache
 from fedbridge.sp.idp import certificates_of
-from fedbridge.sp.idp_metadata import FRESH, STALE, IdentityProviders, parse_metadata
+from fedbridge.sp.idp_metadata import FRESH, STALE, IdentityProviders
+from fedbridge.sp.metadata_document import parse_metadata
 from tests.negative.saml import ACS_PATH, METADATA, SamlGateway, SamlVisitor, assert_page, signs_in
 from tests.support.bridge import SettableClock
 from tests.support.gateway import assert_refused
@@ -182,41 +183,6 @@ def test_case_77_a_wrapped_entity_is_not_the_signed_one():
     assert reason_of(document, signers=SIGNERS) == "saml_metadata_signature_invalid"
 
 
-def aggregate(*entities, attributes=""):
-    return (
-        f'<md:EntitiesDescriptor xmlns:md="{NS["md"]}" ID="_all"{attributes}><md:EntitiesDescriptor>{"".join(entities)}'
-        "</md:EntitiesDescriptor></md:EntitiesDescriptor>"
-    )
-
-
-OTHER = metadata(entity_id="https://other.example", services=service("https://evil.example/sso")).replace(
-    'ID="_m"', 'ID="_o"'
-)
-
-
-def test_out_of_an_aggregate_that_the_pinned_signer_signed_the_one_idp_is_read():
-    provider = parsed(signed(aggregate(OTHER, metadata())), signers=SIGNERS)
-    assert provider.endpoints == {"redirect": "https://idp.example/sso"}
-
-
-@pytest.mark.parametrize(
-    "document,signers,reason",
-    [
-        (aggregate(metadata()), (), "saml_metadata_malformed"),
-        (signed(aggregate(metadata())), (), "saml_metadata_malformed"),
-        (signed(aggregate(OTHER)), SIGNERS, "saml_metadata_entity_mismatch"),
-        (signed(aggregate(metadata(), metadata().replace('ID="_m"', 'ID="_n"'))), SIGNERS, "saml_metadata_entity_mismatch"),
-        (aggregate(OTHER, signed(metadata())), SIGNERS, "saml_metadata_signature_invalid"),
-        (signed(aggregate(metadata(), attributes=' validUntil="2020-01-01T00:00:00Z"')), SIGNERS, "saml_metadata_expired"),
-        (signed(aggregate(metadata())).replace("https://idp.example/sso", "https://evil.example/sso"), SIGNERS,
-         "saml_metadata_signature_invalid"),
-    ],
-    ids=["unsigned", "signer-not-pinned", "not-in-it", "twice-in-it", "only-the-entity-signed", "expired", "changed"],
-)  # fmt: skip
-def test_case_77_aggregates_that_are_refused(document, signers, reason):
-    assert reason_of(document, signers=signers) == reason
-
-
 class Published:
     """A metadata URL, and how often it was called."""
 
@@ -237,13 +203,16 @@ class Published:
 @pytest.fixture
 def remote():
     published, clock, stale = Published(), SettableClock(NOW), []
+
+    def on_stale(_, failure):
+        stale.append(failure.reason)
+
     providers = IdentityProviders(
         calls=published,
         secrets=FakePorts({}),
-        cache=StaleCache(
-            fresh=FRESH, stale=STALE, clock=clock, on_stale=lambda _, failure: stale.append(failure.reason)
-        ),
+        cache=StaleCache(fresh=FRESH, stale=STALE, clock=clock, on_stale=on_stale),
         clock=clock,
+        on_stale=on_stale,
     )
     saml = Saml(metadata=SamlMetadata(source=URL))
     connection = replace(SamlIdp().connection, saml=saml)
@@ -301,10 +270,12 @@ def test_metadata_that_are_not_there(remote, status, error):
 def test_metadata_from_a_reference():
     saml = Saml(metadata=SamlMetadata(source="env:METADATA", signer="env:SIGNER"))
     connection = replace(SamlIdp().connection, saml=saml)
-    from tests.unit.sp.idp import NoCache, NoCalls
+    from tests.unit.sp.idp import NoCache, NoCalls, unheard
 
     ports = FakePorts({"env:METADATA": signed(metadata()), "env:SIGNER": SIGNER})
-    providers = IdentityProviders(calls=NoCalls(), secrets=ports, cache=NoCache(), clock=lambda: NOW)
+    providers = IdentityProviders(
+        calls=NoCalls(), secrets=ports, cache=NoCache(), clock=lambda: NOW, on_stale=unheard
+    )
     assert providers.get(connection, saml, Deadline.after(20)).entity_id == IDP
 
 

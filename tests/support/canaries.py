@@ -189,8 +189,10 @@ def watch_result(result: Mapping[str, Any]) -> None:
     for line in cookies:
         watch(str(line).partition(";")[0].partition("=")[2], "cookie")
     location, body = headers.pop("location", ""), str(result.get("body") or "")
-    to_idp = "client_id=" in location
-    _watch_form(urlsplit(location).query, _TO_IDP if to_idp else _FROM_COGNITO)
+    to_app = any(str(line).startswith("__Host-fedbridge-initiated=") for line in cookies)
+    to_idp = "client_id=" in location and not to_app
+    names = _TO_APP if to_app else _TO_IDP if to_idp else _FROM_COGNITO
+    _watch_form(urlsplit(location).query, names)
     document = _json_object(body)
     _watch_pairs(list(document.items()), _FROM_COGNITO)
     observe(
@@ -198,6 +200,8 @@ def watch_result(result: Mapping[str, Any]) -> None:
         "a redirect",
         allowed={"upstream_state", "upstream_nonce", "claim", "request_object"}
         if to_idp
+        else {"initiated_hint", "code", "state"}
+        if to_app
         else {"code", "state"},
     )
     if "access_token" in document:
@@ -256,6 +260,7 @@ _FROM_COGNITO = {
     name: name
     for name in ("code", "state", "nonce", "client_secret", "code_verifier", "access_token", "id_token")
 } | {"login_hint": "claim"}
+_TO_APP = _FROM_COGNITO | {"login_hint": "initiated_hint"}
 _CALLBACK = {
     "code": "upstream_code", "state": "upstream_state", "id_token": "upstream_id_token",
     "response": "authorization_response", "request": "request_object",

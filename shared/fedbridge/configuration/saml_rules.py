@@ -10,6 +10,7 @@ from xml.parsers import expat
 
 from fedbridge.configuration.document import default_of
 from fedbridge.configuration.references import reference_problem
+from fedbridge.configuration.saml_profile_rules import profile_problems
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed, browser_url_problem, upstream_url_problem
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS, AuthorizationRequestProfile
@@ -24,7 +25,7 @@ MAX_CLOCK_SKEW = 300
 
 _OPENID = (
     "endpoints", "client_authentication", "dpop", "token_decryption", "authorization_response", "assurance", "tenants",
-    "oauth2", "registration", "id_token", "userinfo", "subject_claims", "mutual_tls",
+    "oauth2", "registration", "id_token", "userinfo", "subject_claims",
 )  # fmt: skip
 _PASSED = ("acr_values", "prompt", "max_age")
 
@@ -56,6 +57,7 @@ def saml_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]
         *_published(connection.saml, allowed),
     ):
         yield Problem(f"saml.{path}", message)
+    yield from profile_problems(connection, connection.saml, allowed)
 
 
 def _parties(connection: Connection) -> Iterator[Problem]:

@@ -22,20 +22,29 @@ from fedbridge.op.answers import redirect
 from fedbridge.op.authorization_request import prove_client, validate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fedbridge.flows.services import FrontChannel, Services
     from fedbridge.model.connection import Connection
     from fedbridge.model.http import Parameters, Request, Response
     from fedbridge.op.authorization_request import ProvenClient
     from fedbridge.ports import UpstreamRedirect
 
+    Start = Callable[[FrontChannel, Request, Connection, ProvenClient, Parameters], Response]
+
 
 def begin(services: FrontChannel, request: Request) -> Response:
     """Answer the authorization request. Before client and redirect URI are proven nothing is written or called."""
+    return begin_by(start_upstream, services, request)
+
+
+def begin_by(start: Start, services: FrontChannel, request: Request) -> Response:
+    """Answer the authorization request: by `start`, once client and redirect URI are proven."""
     connection = services.connection_of(request)
     query = request.query()
     client = prove_client(connection, query)
     try:
-        return _start(services, request, connection, client, query)
+        return start(services, request, connection, client, query)
     except (
         OAuthError,
         UpstreamError,
@@ -58,9 +67,10 @@ def begin(services: FrontChannel, request: Request) -> Response:
         return redirect_with_error(client.redirect_uri, client.state, error, request.correlation_id)
 
 
-def _start(
+def start_upstream(
     services: FrontChannel, request: Request, connection: Connection, client: ProvenClient, query: Parameters
 ) -> Response:
+    """Send the browser to the IdP, with a new transaction."""
     asked = validate(connection, client, query)
     browser = cookie.read(request) or draw(COOKIE_LENGTH)
     state = new_handle()

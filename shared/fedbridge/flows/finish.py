@@ -108,10 +108,13 @@ def finish(services: FrontChannel, request: Request) -> Response:
 def _check_delivery(connection: Connection, request: Request, response: Parameters) -> None:
     """Refuse a response that came another way than it was asked for; a bare `state` is our own reloading page.
 
-    Plain parameters in the place of a signed response (JARM) would be a downgrade. SAML has the POST binding alone.
+    Plain parameters in the place of a signed response (JARM) would be a downgrade. A SAML Response comes by POST, or,
+    where the connection says so, an artifact in its place, by either method.
     """
     if connection.protocol == "saml":
-        if "SAMLResponse" in response and request.method != "POST":
+        by_artifact = connection.saml is not None and connection.saml.artifact is not None
+        posted, referred = "SAMLResponse" in response, "SAMLart" in response
+        if (posted and (by_artifact or request.method != "POST")) or (referred and not by_artifact):
             raise RequestRefused(reason="response_mode_mismatch")
         return
     plain, signed = bool({"code", "error"} & response.keys()), "response" in response

@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     CODE = "code"
     ACCESS_TOKEN = "access_token"  # noqa: S105  the name of a purpose
     BROWSER = "browser"
+    INITIATED = "initiated"
 
 
 @dataclass(frozen=True, slots=True)

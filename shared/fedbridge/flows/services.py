@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
     from fedbridge.model.connection import Connection
     from fedbridge.model.http import Request
-    from fedbridge.ports import Clock, ConnectionRegistry, KeyRing, Telemetry, TransactionStore, Upstream
+    from fedbridge.ports import (
+        Clock,
+        ConnectionRegistry,
+        KeyRing,
+        Telemetry,
+        TransactionStore,
+        UnsolicitedUpstream,
+        Upstream,
+    )
 
 TRIP_LIFETIME = 300
 """Seconds from authorize to callback: Cognito gives up on a federated sign-in after 5 minutes."""
@@ -55,13 +63,14 @@ class FrontChannel(Services):
     """What the browser's routes need, for connections of some protocols.
 
     An IdP of theirs sends the browser back to `return_path` below the connection's issuer, with our state as
-    `state_parameter`, in a form of at most `max_form` bytes if it posts one.
+    `state_parameter`, in a form of at most `max_form` bytes if it posts one. `unsolicited` takes sign-ins that IdPs begin.
     """
 
     upstream: Callable[[Connection], Upstream]
     protocols: frozenset[str] = frozenset({"oidc", "oauth2"})
     return_path: str = "/callback"
     state_parameter: str = "state"
+    unsolicited: UnsolicitedUpstream | None = None
     max_form: int = MAX_FORM
 
     def connection_of(self, request: Request) -> Connection:

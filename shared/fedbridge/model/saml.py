@@ -12,6 +12,7 @@ from typing import Literal
 
 from fedbridge.model import connection
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
+from fedbridge.model.saml_profiles import ArtifactResolution, InitiatedSignIn
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
@@ -35,11 +36,13 @@ class SamlKey:
 class SamlMetadata:
     """The IdP's metadata: an https URL, or a reference to the document.
 
-    `signer` refers to PEM certificates of which one must have signed the document.
+    `signer` refers to PEM certificates of which one must have signed the document. `kind` says what there is: one
+    `entity`, an `aggregate` of many, or a service that is asked for one (`mdq`, of which `source` is the base URL).
     """
 
     source: str
     signer: str | None = None
+    kind: Literal["entity", "aggregate", "mdq"] = "entity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +153,8 @@ class Saml:
     request: AuthnRequestProfile = field(default_factory=AuthnRequestProfile)
     assertion: AssertionPolicy = field(default_factory=AssertionPolicy)
     published: PublishedMetadata = field(default_factory=PublishedMetadata)
+    artifact: ArtifactResolution | None = None
+    initiated: InitiatedSignIn | None = None
 
 
 # Where whoever resolves the annotations of Connection looks for it (see `DEFERRED` there).

@@ -92,6 +92,14 @@ def _satisfies(saml: Saml, references: list[str], answered: str | None) -> bool:
     }[saml.request.comparison]
 
 
+def once_only(assertion: etree._Element) -> tuple[str, float]:
+    """Return the ID of a checked assertion, and until when its Conditions hold, in seconds since the epoch."""
+    conditions = assertion.find(q(SAML, "Conditions"))
+    if conditions is None:
+        raise response_refused("saml_conditions_missing")
+    return assertion.get("ID", ""), times.to_seconds(conditions.get("NotOnOrAfter"))
+
+
 def subject_of(
     name_id: etree._Element | None, attributes: Attributes, connection: Connection, saml: Saml
 ) -> tuple[str, ...]:

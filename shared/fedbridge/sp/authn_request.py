@@ -80,6 +80,7 @@ def build(
     now: float,
 ) -> etree._Element:
     """Return the AuthnRequest, unsigned."""
+    assert connection.saml is not None  # noqa: S101  the registry hands over SAML connections alone
     root = etree.Element(
         q(SAMLP, "AuthnRequest"),
         nsmap={"samlp": SAMLP, "saml": SAML},
@@ -88,7 +89,7 @@ def build(
         IssueInstant=times.to_text(now),
         Destination=destination,
         AssertionConsumerServiceURL=acs_url,
-        ProtocolBinding=names.POST_BINDING,
+        ProtocolBinding=names.POST_BINDING if connection.saml.artifact is None else names.ARTIFACT_BINDING,
     )
     for attribute, name in (("ForceAuthn", "force_authn"), ("IsPassive", "is_passive")):
         if name in asked:

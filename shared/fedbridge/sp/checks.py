@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What belongs to this very sign-in. Times in seconds since the epoch; `asked_at` is when the AuthnRequest was made."""
+    """What belongs to this very sign-in. Times in seconds since the epoch; `asked_at` is when the AuthnRequest was made.
+
+    Without a `request_id` nobody asked, and the answer must not name a request either.
+    """
 
     idp_entity_id: str
     sp_entity_id: str
     acs_url: str
-    request_id: str
+    request_id: str | None
     asked_at: float
     now: float
     clock_skew: float
@@ -41,6 +44,19 @@ def check_envelope(root: etree._Element, expected: Expected) -> None:
     _check_issuer(root, expected)
     if root.get("Destination") != expected.acs_url:
         raise response_refused("saml_destination_mismatch")
+    if root.get("InResponseTo") != expected.request_id:
+        raise response_refused("saml_in_response_to_mismatch")
+    _check_issued(root, expected)
+
+
+def check_answer(root: etree._Element, expected: Expected) -> None:
+    """Compare what the IdP answers to the bridge itself; raises as `check_envelope` does.
+
+    There is no Destination, and an Issuer only if the IdP likes (SAML core §3.2.2): TLS says who answers.
+    """
+    _check_version(root)
+    if root.find(q(SAML, "Issuer")) is not None:
+        _check_issuer(root, expected)
     if root.get("InResponseTo") != expected.request_id:
         raise response_refused("saml_in_response_to_mismatch")
     _check_issued(root, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -40,12 +41,18 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityProvider:
-    """`endpoints` are where AuthnRequests go, by binding. All URLs are absolute."""
+    """`endpoints` are where AuthnRequests go, by binding; `artifact_services` by index. All URLs are absolute.
+
+    `valid_until` is when the metadata end, None where they do not say; `refresh_at` when they want to be read anew.
+    """
 
     entity_id: str
     endpoints: dict[Binding, str]
     certificates: tuple[Certificate, ...]
     wants_signed_requests: bool = False
+    artifact_services: dict[int, str] = field(default_factory=dict)
+    valid_until: float | None = None
+    refresh_at: float = math.inf
 
 
 def certificate_of(der: bytes) -> Certificate:

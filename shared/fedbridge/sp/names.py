@@ -12,6 +12,7 @@ DS11 = "http://www.w3.org/2009/xmldsig11#"
 EC = "http://www.w3.org/2001/10/xml-exc-c14n#"
 XENC = "http://www.w3.org/2001/04/xmlenc#"
 XENC11 = "http://www.w3.org/2009/xmlenc11#"
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 XML = "http://www.w3.org/XML/1998/namespace"
 
@@ -24,6 +25,8 @@ PREFIXES = {
 NSMAP = {"saml": SAML, "samlp": SAMLP, "md": MD, "ds": DS, "ec": EC, "xenc": XENC}
 
 POST_BINDING = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+ARTIFACT_BINDING = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"
+SOAP_BINDING = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"
 REDIRECT_BINDING = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"

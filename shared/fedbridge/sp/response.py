@@ -59,13 +59,12 @@ class Verified:
     name_id: etree._Element | None
 
 
-def verify_response(reception: Reception, form: Parameters) -> Verified:
-    """Return the assertion that answers this very sign-in.
+def verify_response(reception: Reception, document: bytes) -> Verified:
+    """Return the assertion of a Response, however it came, that answers this very sign-in.
 
     Raises IssuerMismatch (`saml_…`), UpstreamError for a Status other than Success, KeyUnavailable, DeadlineExceeded.
     """
     saml, expected = reception.saml, reception.expected
-    document = _message(form)
     root = parse(document)
     check_structure(root)
     check_algorithms(root, saml.assertion.algorithms)
@@ -90,10 +89,10 @@ def verify_response(reception: Reception, form: Parameters) -> Verified:
     return Verified(assertion=assertion, name_id=_name_id(reception, assertion))
 
 
-def _message(form: Parameters) -> bytes:
-    """Return the XML of the form: a Response alone, never beside a request."""
+def posted_response(form: Parameters) -> bytes:
+    """Return the XML of the form: a Response alone, never beside a request or an artifact; raises IssuerMismatch."""
     encoded = form.value("SAMLResponse")
-    if encoded is None or "SAMLRequest" in form:
+    if encoded is None or "SAMLRequest" in form or "SAMLart" in form:
         raise response_refused("saml_response_missing")
     return decode_message(encoded)
 

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING
 
 from fedbridge.claims.attributes import identity_of_attributes
 from fedbridge.errors import ConfigurationError, UpstreamError
+from fedbridge.ports import Unsolicited
 from fedbridge.sp import authn_request
-from fedbridge.sp.assertion import attributes_of, authentication_of, check_assurance, subject_of
+from fedbridge.sp.assertion import (
+    attributes_of,
+    authentication_of,
+    check_assurance,
+    once_only,
+    subject_of,
+)
 from fedbridge.sp.checks import Expected
-from fedbridge.sp.response import Reception, verify_response
+from fedbridge.sp.response import Reception, Verified, posted_response, verify_response
+from fedbridge.sp.signing import published_certificate
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
@@ -22,8 +30,12 @@ if TYPE_CHECKING:
     from fedbridge.model.identity import Identity
     from fedbridge.model.saml import Saml
     from fedbridge.ports import Clock, Keys, Telemetry, UpstreamRedirect
+    from fedbridge.sp.artifact import ArtifactResolver
     from fedbridge.sp.idp import Binding, IdentityProvider
     from fedbridge.sp.idp_metadata import IdentityProviders
+
+MAX_AGE = 300.0
+"""Seconds that a Response which nobody asked for may have been on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,7 @@ class SamlUpstream:
     providers: IdentityProviders
     keys: Keys
     telemetry: Telemetry
+    artifacts: ArtifactResolver
     clock: Clock = time.time
 
     def begin(
@@ -76,7 +89,7 @@ class SamlUpstream:
             provider.endpoints[binding],
             relay_state=state,
             signer=signer,
-            certificate=_certificate(connection, signer.kid) if signer else None,
+            certificate=published_certificate(connection, signer.kid) if signer else None,
             remembered={**asked, "request_id": request_id, "asked_at": repr(now)},
             deadline=deadline,
         )
@@ -109,6 +122,37 @@ class SamlUpstream:
             now=self.clock(),
             clock_skew=saml.assertion.clock_skew,
         )
+        verified = self._verified(connection, expected, response, deadline)
+        return self._identity(connection, expected, remembered, verified, deadline)
+
+    def receive(
+        self, connection: Connection, *, callback_url: str, response: Parameters, deadline: Deadline
+    ) -> Unsolicited:
+        """Verify a Response that nobody asked for, which must not claim to answer a request; raises as `finish` does.
+
+        What AuthnRequests ask for is demanded of it all the same. It is accepted for `MAX_AGE` seconds after it was issued.
+        """
+        saml, now = _saml(connection), self.clock()
+        expected = Expected(
+            idp_entity_id=connection.issuer,
+            sp_entity_id=connection.client_id,
+            acs_url=callback_url,
+            request_id=None,
+            asked_at=now - MAX_AGE,
+            now=now,
+            clock_skew=saml.assertion.clock_skew,
+        )
+        verified = self._verified(connection, expected, response, deadline)
+        identity = self._identity(
+            connection, expected, authn_request.asked_of(connection, {}), verified, deadline
+        )
+        assertion_id, ends = once_only(verified.assertion)
+        return Unsolicited(identity=identity, assertion_id=assertion_id, expires_at=ends)
+
+    def _verified(
+        self, connection: Connection, expected: Expected, response: Parameters, deadline: Deadline
+    ) -> Verified:
+        saml = _saml(connection)
         reception = Reception(
             saml=saml,
             provider=self.providers.get(connection, saml, deadline),
@@ -116,7 +160,19 @@ class SamlUpstream:
             expected=expected,
             deadline=deadline,
         )
-        verified = verify_response(reception, response)
+        if saml.artifact is None:
+            return verify_response(reception, posted_response(response))
+        return verify_response(reception, self.artifacts.resolve(connection, reception, response))
+
+    def _identity(
+        self,
+        connection: Connection,
+        expected: Expected,
+        remembered: Mapping[str, str],
+        verified: Verified,
+        deadline: Deadline,
+    ) -> Identity:
+        saml = _saml(connection)
         attributes = attributes_of(verified.assertion, saml.assertion)
         authentication = authentication_of(verified.assertion, expected)
         subject = subject_of(verified.name_id, attributes, connection, saml)
@@ -152,10 +208,3 @@ def _binding(saml: Saml, provider: IdentityProvider) -> Binding:
         if binding in provider.endpoints:
             return binding
     raise UpstreamError("saml_binding_not_offered")
-
-
-def _certificate(connection: Connection, kid: str) -> str | None:
-    """Return the published certificate of the key that signs."""
-    return next(
-        (jwk["x5c"][0] for jwk in connection.client_jwks if jwk["kid"] == kid and jwk.get("x5c")), None
-    )

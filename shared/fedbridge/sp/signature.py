@@ -65,7 +65,9 @@ def verify_enveloped(element: etree._Element, certificates: Iterable[Certificate
     raise response_refused("saml_signature_invalid")
 
 
-def signed_element(document: bytes, *path: str, max_elements: int = MAX_ELEMENTS) -> etree._Element:
+def signed_element(
+    document: bytes, *path: str, max_elements: int = MAX_ELEMENTS, comments: bool = False
+) -> etree._Element:
     """Return the root, or what is at `path` below it, read from exactly the bytes that its verified Signature covers.
 
     They are canonicalized, hashed and compared with the DigestValue here, by another library than the one that
@@ -73,7 +75,7 @@ def signed_element(document: bytes, *path: str, max_elements: int = MAX_ELEMENTS
     (`saml_signature_invalid`,
     `saml_signature_missing`).
     """
-    element = parse(document, max_elements=max_elements)
+    element = parse(document, max_elements=max_elements, comments=comments)
     for tag in path:
         element = _only(element, tag)
     signature = _only(element, q(DS, "Signature"))

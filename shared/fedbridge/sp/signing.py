@@ -14,6 +14,7 @@ from fedbridge.sp import names
 from fedbridge.sp.names import DS, SAML, q
 
 if TYPE_CHECKING:
+    from fedbridge.model.connection import Connection
     from fedbridge.model.deadline import Deadline
     from fedbridge.ports import Signer
 
@@ -51,6 +52,13 @@ def sign_enveloped(root: etree._Element, signer: Signer, certificate: str | None
         etree.SubElement(data, q(DS, "X509Certificate")).text = certificate
     issuer = root.find(q(SAML, "Issuer"))
     root.insert(0 if issuer is None else root.index(issuer) + 1, signature)
+
+
+def published_certificate(connection: Connection, kid: str) -> str | None:
+    """Return the base64 of the certificate that the bridge's metadata publish for the key of this kid."""
+    return next(
+        (jwk["x5c"][0] for jwk in connection.client_jwks if jwk["kid"] == kid and jwk.get("x5c")), None
+    )
 
 
 def _canonical(element: etree._Element) -> bytes:

@@ -43,7 +43,7 @@ def sp_metadata(connection: Connection, acs_url: str) -> bytes:
     etree.SubElement(
         descriptor,
         q(MD, "AssertionConsumerService"),
-        Binding=names.POST_BINDING,
+        Binding=names.POST_BINDING if saml.artifact is None else names.ARTIFACT_BINDING,
         Location=acs_url,
         index="0",
         isDefault="true",

@@ -61,7 +61,7 @@ class _Response(OneLogin_Saml2_Response):  # type: ignore[misc]
         return self._decrypted
 
 
-def validate(trust: Trust, document: bytes, decrypted: etree._Element | None, request_id: str) -> None:
+def validate(trust: Trust, document: bytes, decrypted: etree._Element | None, request_id: str | None) -> None:
     """Return if python3-saml accepts the Response; `decrypted` is its document with the plain assertion in place.
 
     Raises IssuerMismatch, with the reason of the gate that would say the same, or `saml_rejected`.
@@ -80,7 +80,11 @@ def validate(trust: Trust, document: bytes, decrypted: etree._Element | None, re
 
 
 def _rejection(
-    trust: Trust, document: bytes, decrypted: etree._Element | None, here: dict[str, Any], request_id: str
+    trust: Trust,
+    document: bytes,
+    decrypted: etree._Element | None,
+    here: dict[str, Any],
+    request_id: str | None,
 ) -> IssuerMismatch | None:
     # The library's messages quote the Response: none of them goes anywhere, not even as an exception's context.
     try:

@@ -41,6 +41,9 @@ CHILDREN: dict[str, frozenset[str]] = {
     q(SAMLP, "Response"): _children(SAML, "Issuer", "Assertion", "EncryptedAssertion")
     | _children(SAMLP, "Extensions", "Status")
     | {q(DS, "Signature")},
+    q(SAMLP, "ArtifactResponse"): _children(SAMLP, "Extensions", "Status", "Response")
+    | _children(SAML, "Issuer")
+    | {q(DS, "Signature")},
     q(SAMLP, "Status"): _children(SAMLP, "StatusCode", "StatusMessage", "StatusDetail"),
     q(SAMLP, "StatusCode"): _children(SAMLP, "StatusCode"),
     q(SAML, "Assertion"): _ASSERTION_PARTS,
@@ -166,7 +169,7 @@ def _check_ids(root: etree._Element) -> None:
     seen: Counter[str] = Counter()
     for element in root.iter():
         tag = str(element.tag)
-        name = "ID" if tag in {q(SAMLP, "Response"), q(SAML, "Assertion")} else "Id"
+        name = "ID" if tag in _IDENTIFIED else "Id"
         for attribute in element.attrib:
             if str(attribute).lower() == "id":
                 if attribute != name or not (name == "ID" or tag[1:].partition("}")[0] in {DS, XENC}):
@@ -178,7 +181,10 @@ def _check_ids(root: etree._Element) -> None:
         raise response_refused("saml_structure_refused")
 
 
+_IDENTIFIED = _children(SAMLP, "Response", "ArtifactResponse") | _children(SAML, "Assertion")
+
 _AT_MOST_ONE = {
+    q(SAMLP, "ArtifactResponse"): _children(SAMLP, "Status", "Extensions", "Response") | _children(SAML, "Issuer"),
     q(SAMLP, "Response"): _children(SAMLP, "Status", "Extensions") | _children(SAML, "Issuer"),
     q(SAML, "Assertion"): _children(SAML, "Issuer", "Subject", "Conditions", "AuthnStatement", "AttributeStatement"),
     q(SAML, "Subject"): _NAME_IDS,

@@ -43,11 +43,12 @@ def decode_message(encoded: str) -> bytes:
         raise response_refused("saml_response_malformed") from None
 
 
-def parse(document: bytes, *, max_elements: int = MAX_ELEMENTS) -> etree._Element:
+def parse(document: bytes, *, max_elements: int = MAX_ELEMENTS, comments: bool = False) -> etree._Element:
     """Return the root of a document in UTF-8 without DTD, comments, processing instructions and CDATA sections.
 
     No SAML message needs any of these, and each has made two parsers read two things. A `<!` or `<?` can be nothing else:
-    in text and attribute values a `<` is always escaped. Raises IssuerMismatch: `saml_markup_refused`,
+    in text and attribute values a `<` is always escaped. With `comments` they are taken out while parsing: metadata of
+    federations begin with one, and a signature does not cover them. Raises IssuerMismatch: `saml_markup_refused`,
     `saml_response_malformed`, `saml_structure_refused` (depth, number of elements or attributes).
     """
     try:
@@ -56,23 +57,24 @@ def parse(document: bytes, *, max_elements: int = MAX_ELEMENTS) -> etree._Elemen
         raise response_refused("saml_response_malformed") from None
     declaration = _DECLARATION.match(text)
     body = text[declaration.end() :] if declaration else text
-    if "<!" in body or "<?" in body:
+    markup = body.replace("<!--", "") if comments else body
+    if "<!" in markup or "<?" in markup:
         raise response_refused("saml_markup_refused")
     if declaration and (declaration[1] or "utf-8").lower() != "utf-8":
         raise response_refused("saml_response_malformed")
     try:
-        root = etree.fromstring(body.encode(), _parser())
+        root = etree.fromstring(body.encode(), _parser(comments=comments))
     except (etree.XMLSyntaxError, ValueError):
         raise response_refused("saml_response_malformed") from None
     _check_bounds(root, max_elements)
     return root
 
 
-def _parser() -> etree.XMLParser:
+def _parser(*, comments: bool) -> etree.XMLParser:
     """Return a new parser: lxml's are not to be shared among threads."""
     return etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=False, remove_pis=False, strip_cdata=False, recover=False, ns_clean=False, collect_ids=False,
+        remove_comments=comments, remove_pis=False, strip_cdata=False, recover=False, ns_clean=False, collect_ids=False,
     )  # fmt: skip
 
 

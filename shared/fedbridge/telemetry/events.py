@@ -63,6 +63,7 @@ class Event:
 
 EVENTS: Mapping[str, Event] = {
     "sign_in_started": Event(level="INFO", metric="SignInStarted", fields=_COMMON),
+    "sign_in_initiated": Event(level="INFO", metric="SignInInitiated", fields=_COMMON),
     "sign_in_authorized": Event(
         level="INFO", metric="SignInAuthorized", fields=_COMMON, timed="ExchangeDuration"
     ),

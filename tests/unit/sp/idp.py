@@ -37,6 +37,7 @@ from fedbridge.model.http import Parameters
 from fedbridge.model.identity import Identity
 from fedbridge.model.saml import AssertionPolicy, AuthnRequestProfile, Saml, SamlKey, SamlProvider
 from fedbridge.ports import Decrypter, Keys, Secrets, Signer
+from fedbridge.sp.artifact import ArtifactResolver
 from fedbridge.sp.idp_metadata import IdentityProviders
 from fedbridge.sp.saml import SamlUpstream
 from tests.fakes.telemetry import RecordingTelemetry
@@ -232,10 +233,14 @@ class SamlIdp:
         self.key, self.pem = certificate(self.number, kind=self.kind)
         self.ports = FakePorts({"env:IDP": self.trusted or self.pem})
         self.providers = IdentityProviders(
-            calls=NoCalls(), secrets=self.ports, cache=NoCache(), clock=self.clock
+            calls=NoCalls(), secrets=self.ports, cache=NoCache(), clock=self.clock, on_stale=unheard
         )
         self.upstream = SamlUpstream(
-            providers=self.providers, keys=self.ports, telemetry=self.telemetry, clock=self.clock
+            providers=self.providers,
+            keys=self.ports,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            artifacts=ArtifactResolver(calls=NoCalls(), clock=self.clock),
         )
 
     @property
@@ -473,7 +478,16 @@ class NoCalls:
     def get(self, connection: Any, endpoint: Any, request: Any, deadline: Any) -> Any:
         raise AssertionError("the IdP is called")
 
+    send = get
+
+
+def unheard(key: Any, failure: Any) -> None:
+    raise AssertionError("an IdP by hand has no metadata that could be stale")
+
 
 class NoCache:
     def get(self, key: Any, fetch: Callable[[Any, Deadline], Any], deadline: Deadline) -> tuple[Any, bool]:
         return fetch(None, deadline), True
+
+    def refetch(self, key: Any, fetch: Any, deadline: Deadline, *, cooldown: float) -> Any:
+        raise AssertionError("an IdP by hand is not fetched anew")
