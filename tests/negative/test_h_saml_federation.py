@@ -211,7 +211,8 @@ class World:
     """IdPs from a source, its clock, and what was said of refreshes that failed."""
 
     def __init__(self, document, *, kind="mdq", source=MDQ, signer="env:SIGNER"):
-        self.published, self.clock, self.stale = Published(document), SettableClock(NOW), []
+        self.published, self.clock = Published(document), SettableClock(NOW)
+        self.stale: list[str] = []
 
         def on_stale(_, failure):
             self.stale.append(failure.reason)

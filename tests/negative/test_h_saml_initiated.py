@@ -11,6 +11,7 @@ from fedbridge.errors import StoreUnavailable
 from fedbridge.flows.initiated import INITIATED_LIFETIME, MAX_SKEW
 from fedbridge.flows.sealing import Label, Scope, unseal
 from fedbridge.model.connection import Connection, RelyingParty
+from fedbridge.model.deadline import Deadline
 from fedbridge.model.saml import AssertionPolicy, AuthnRequestProfile
 from fedbridge.model.saml_profiles import InitiatedSignIn, InitiatedTarget
 from fedbridge.model.transaction import Phase
@@ -60,10 +61,10 @@ class InitiatedGateway(SamlGateway):
 
     def __init__(self, policy: InitiatedSignIn | None = POLICY, **idp: Any) -> None:
         super().__init__(InitiatingIdp(initiated=policy, **idp))
-        other = self.bridge.registry.get("other", None)
+        other = self.bridge.registry.get("other", Deadline.after(20))
         assert other.saml is not None
         self.bridge.registry.put(replace(other, saml=replace(other.saml, initiated=None)))
-        acme = self.bridge.registry.get("acme", None)
+        acme = self.bridge.registry.get("acme", Deadline.after(20))
         second = RelyingParty(
             client_id=OTHER_CLIENT,
             secret_hashes=(secret_hash(SECRET),),
@@ -267,14 +268,14 @@ def test_case_74_at_another_connection_that_does_not_take_it(gateway, person):
 
 
 def test_case_74_what_is_for_one_connection_is_refused_at_another_that_takes_them(gateway, person):
-    given = gateway.bridge.registry.get("other", None)
+    given = gateway.bridge.registry.get("other", Deadline.after(20))
     gateway.bridge.registry.put(replace(given, saml=replace(given.saml, initiated=POLICY)))
     document = person.document(UNSOLICITED)
     assert_page(gateway, person.arrive(document=document, name="other"), "saml_destination_mismatch")
 
 
 def test_case_74_the_identity_of_one_connection_is_nothing_at_another(gateway, person):
-    given = gateway.bridge.registry.get("other", None)
+    given = gateway.bridge.registry.get("other", Deadline.after(20))
     gateway.bridge.registry.put(replace(given, saml=replace(given.saml, initiated=POLICY)))
     person.arrive()
     assert went_to_idp(person.log_in(name="other"))
@@ -372,7 +373,7 @@ def test_case_74_a_disabled_connection(gateway, person):
 
 def test_case_74_a_connection_that_takes_them_no_more(gateway, person):
     person.arrive()
-    given = gateway.bridge.registry.get("acme", None)
+    given = gateway.bridge.registry.get("acme", Deadline.after(20))
     gateway.bridge.registry.put(replace(given, saml=replace(given.saml, initiated=None)))
     assert went_to_idp(person.log_in())
 
