@@ -110,7 +110,13 @@ def loopback_hosts(connection: Connection) -> set[str]:
     endpoints, registration = connection.endpoints, connection.registration
     urls = [connection.issuer]
     if endpoints is not None:
-        urls += [u for u in (endpoints.token_endpoint, endpoints.jwks_uri, endpoints.userinfo_endpoint) if u]
+        called = (
+            endpoints.token_endpoint,
+            endpoints.jwks_uri,
+            endpoints.userinfo_endpoint,
+            endpoints.revocation_endpoint,
+        )
+        urls += [url for url in called if url]
     if registration is not None:
         urls += [u for u in (registration.endpoint, registration.client_uri) if u]
     found = set()

@@ -143,7 +143,12 @@ class JwksSource:
         ConfigurationError where the metadata name no `jwks_uri`.
         """
         found = self._find(
-            connection, url, lambda keys: keys.find(kid, algorithm, kind), deadline, kid=kid, document=document
+            connection,
+            url,
+            lambda keys: keys.find(kid, algorithm, kind),
+            deadline,
+            kid=kid,
+            document=document,
         )
         if found is None:
             raise UpstreamError(f"{kind}_key_unknown")
