@@ -20,7 +20,7 @@ SESSION = Session(
     connection="acme-bank",
     expires_at=NOW + 86_400,
     sealed_logout=bytes(range(256)),
-    sealed_username=b"sealed under the sid",
+    sealed_subject=b"sealed under the sid",
 )
 PARTIES = 30
 
@@ -43,7 +43,7 @@ class SessionStoreSuite:
         with self.open_store(tmp_path) as store:
             yield store
 
-    @pytest.mark.parametrize("session", [SESSION, replace(SESSION, sealed_username=None)])
+    @pytest.mark.parametrize("session", [SESSION, replace(SESSION, sealed_subject=None)])
     def test_reads_what_was_put(self, store: SessionStore, session: Session) -> None:
         store.put(session, soon())
         assert store.read(session.id, soon()) == session
@@ -55,8 +55,8 @@ class SessionStoreSuite:
 
     def test_a_session_takes_the_place_of_the_one_before(self, store: SessionStore) -> None:
         store.put(SESSION, soon())
-        store.put(replace(SESSION, sealed_username=None, expires_at=NOW + 1), soon())
-        assert store.read(SESSION.id, soon()) == replace(SESSION, sealed_username=None, expires_at=NOW + 1)
+        store.put(replace(SESSION, sealed_subject=None, expires_at=NOW + 1), soon())
+        assert store.read(SESSION.id, soon()) == replace(SESSION, sealed_subject=None, expires_at=NOW + 1)
 
     def test_forgets_what_is_removed_and_nothing_else(self, store: SessionStore) -> None:
         other = replace(SESSION, id="o" * 21)

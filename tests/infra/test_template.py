@@ -8,13 +8,20 @@ import pytest
 from tests.infra.template import CUSTOM_DOMAIN, Template
 from tests.support.machine import ROOT
 
-FRONT_CHANNEL = {"/{connection}/authorize", "/{connection}/callback"}
+FRONT_CHANNEL = {
+    "/{connection}/authorize",
+    "/{connection}/callback",
+    "/{connection}/logout",
+    "/{connection}/logout/callback",
+    "/{connection}/frontchannel-logout",
+}
 BACK_CHANNEL = {
     "/{connection}/token",
     "/{connection}/userinfo",
     "/{connection}/.well-known/openid-configuration",
     "/{connection}/.well-known/jwks.json",
     "/{connection}/client-jwks.json",
+    "/{connection}/backchannel-logout",
 }
 
 
@@ -76,6 +83,10 @@ def test_functions_and_outputs_know_the_same_base_url(parameters, base_url):
         "CognitoAttributesUrl": "/userinfo",
         "CognitoJwksUri": "/.well-known/jwks.json",
         "CallbackUrl": "/callback",
+        "LogoutUrl": "/logout",
+        "PostLogoutRedirectUri": "/logout/callback",
+        "BackChannelLogoutUri": "/backchannel-logout",
+        "FrontChannelLogoutUri": "/frontchannel-logout",
         "ClientJwksUri": "/client-jwks.json",
     }
 
@@ -117,7 +128,7 @@ def test_the_routes_are_those_that_the_code_knows(template):
         (table,) = [
             statement.value
             for statement in ast.parse(source.read_text()).body
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "ROUTES"
+            if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "ROUTES"
         ]
         assert isinstance(table, ast.Dict)
         known |= {f"ANY {ast.literal_eval(path)}": name for path in table.keys if path}
@@ -181,6 +192,7 @@ def test_each_function_has_the_environment_that_the_settings_read(template, name
         "FEDBRIDGE_BASE_URL": "https://HttpApi.execute-api.eu-central-1.amazonaws.com",
         "FEDBRIDGE_TRANSACTIONS": "dynamodb:Transactions",
         "FEDBRIDGE_CONNECTIONS": "dynamodb:Connections",
+        "FEDBRIDGE_SESSIONS": "",
         "FEDBRIDGE_ID_TOKEN_KEYS": "kms:IdTokenKey.Arn",
         "FEDBRIDGE_PRIVATE_HOSTS": "",
         "FEDBRIDGE_CA_BUNDLE": "",

@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fedbridge.model.connection import Connection
-    from fedbridge.ports import Clock, ConnectionRegistry, KeyRing, Telemetry, TransactionStore, Upstream
+    from fedbridge.ports import (
+        Clock,
+        ConnectionRegistry,
+        KeyRing,
+        LogoutTokens,
+        ReplayGuard,
+        SessionStore,
+        Telemetry,
+        TransactionStore,
+        Upstream,
+        UserPools,
+    )
 
 TRIP_LIFETIME = 300
 """Seconds from authorize to callback: Cognito gives up on a federated sign-in after 5 minutes."""
@@ -25,7 +36,10 @@ ACCESS_TOKEN_LIFETIME = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What both channels share. `base_url` has no trailing slash; a connection's issuer is `base_url/name`."""
+    """What both channels share. `base_url` has no trailing slash; a connection's issuer is `base_url/name`.
+
+    `sessions` is None where the deployment keeps none. What only signing out needs is made when it is first asked for.
+    """
 
     environment: str
     base_url: str
@@ -33,6 +47,8 @@ class Services:
     transactions: TransactionStore
     telemetry: Telemetry
     clock: Clock
+    user_pools: Callable[[], UserPools]
+    sessions: SessionStore | None = None
 
     def scope(self, connection: Connection) -> Scope:
         """Return where the connection's artefacts belong."""
@@ -59,3 +75,5 @@ class BackChannel(Services):
     """What Cognito's and the IdP's back-channel routes need."""
 
     id_token_keys: KeyRing
+    logout_tokens: Callable[[], LogoutTokens]
+    replays: Callable[[], ReplayGuard]

@@ -22,7 +22,7 @@ class UpstreamSession:
 class Session:
     """The stored item, times in whole seconds since the epoch.
 
-    `id` is a hash of the IdP's session and the relying party, or random where the IdP names none. `sealed_username` opens
+    `id` is a hash of the IdP's session and the relying party, or random where the IdP names none. `sealed_subject`, who it is to Cognito, opens
     with the IdP's `sid`, `sealed_logout` with the secret in the browser's cookie.
     """
 
@@ -30,7 +30,7 @@ class Session:
     connection: str
     expires_at: int
     sealed_logout: bytes = field(repr=False)
-    sealed_username: bytes | None = field(default=None, repr=False)
+    sealed_subject: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,8 +43,8 @@ class DynamoDBSessionStore:
             "ttl": {"N": str(session.expires_at)},
             "sl": {"B": session.sealed_logout},
         }
-        if session.sealed_username is not None:
-            item["su"] = {"B": session.sealed_username}
+        if session.sealed_subject is not None:
+            item["su"] = {"B": session.sealed_subject}
         self._table.put(deadline, Item=item)
 
     def read(self, session_id: str, deadline: Deadline) -> Session | None:
@@ -58,7 +58,7 @@ class DynamoDBSessionStore:
                 connection=item["cn"]["S"],
                 expires_at=int(item["ttl"]["N"]),
                 sealed_logout=item["sl"]["B"],
-                sealed_username=item["su"]["B"] if "su" in item else None,
+                sealed_subject=item["su"]["B"] if "su" in item else None,
             )
         except (KeyError, ValueError):
             raise StoreUnavailable("a session's item is not whole", reason="session_unreadable") from None

@@ -21,12 +21,12 @@ CREATE TABLE sessions (
     connection TEXT NOT NULL,
     expires_at INTEGER NOT NULL,
     sealed_logout BLOB NOT NULL,
-    sealed_username BLOB
+    sealed_subject BLOB
 ) WITHOUT ROWID
 """
 _USED = "CREATE TABLE IF NOT EXISTS used (message TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID"
 
-_COLUMNS = "id, connection, expires_at, sealed_logout, sealed_username"
+_COLUMNS = "id, connection, expires_at, sealed_logout, sealed_subject"
 
 
 class SqliteSessionStore:
@@ -43,7 +43,7 @@ class SqliteSessionStore:
             session.connection,
             session.expires_at,
             session.sealed_logout,
-            session.sealed_username,
+            session.sealed_subject,
         )
         with self._file.writing(deadline) as connection:
             connection.execute(f"INSERT OR REPLACE INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", values)  # noqa: S608

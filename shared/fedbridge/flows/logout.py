@@ -1,0 +1,179 @@
+"""`/{connection}/logout`: end the session at the IdP, and come back to where the application may be left.
+
+Nothing is written on the way: the browser carries, in a cookie, which registered address it will be sent to.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fedbridge.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    FedbridgeError,
+    KeyUnavailable,
+    RequestRefused,
+    StoreError,
+    UpstreamError,
+)
+from fedbridge.flows.handles import Purpose, digest, new_handle
+from fedbridge.flows.sessions import recall_for_browser
+from fedbridge.op import logout_cookies, pages
+from fedbridge.op.answers import authorization_response, redirect
+from fedbridge.op.logout_cookies import Trip
+from fedbridge.op.logout_request import Landing, landing_of, landings, refuse_embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fedbridge.flows.services import FrontChannel
+    from fedbridge.model.connection import Connection
+    from fedbridge.model.http import Request, Response
+
+_FAILURES = (UpstreamError, KeyUnavailable, ConfigurationError, DeadlineExceeded)
+
+
+def logout(services: FrontChannel, request: Request) -> Response:
+    """Send the browser to the IdP, or straight to where the sign-out ends if there is nothing to end there."""
+    connection = services.connections.get(request.connection, request.deadline)
+    try:
+        refuse_embedded(request.headers)
+        landing = landing_of(connection, request.form() if request.method == "POST" else request.query())
+    except RequestRefused as refused:
+        return _refuse(services, request, connection, refused)
+    state, issuer = str(new_handle()), services.issuer(connection)
+    try:
+        url = services.upstream(connection).logout(
+            connection,
+            state=state,
+            return_url=f"{issuer}/logout/callback",
+            remembered=_remembered(services, request, connection),
+            deadline=request.deadline,
+        )
+    except _FAILURES as failure:
+        return _fail(services, request, connection, failure)
+    _note(services, request, "sign_out_started", landing)
+    forget = logout_cookies.forget_session(connection.name)
+    if url is None:
+        return _land(request, connection, landing, cookies=(forget,))
+    trip = Trip(
+        state=state,
+        landing=_digest(services, connection, state, landing),
+        client_state=landing.state,
+    )
+    cookies = (forget, logout_cookies.write_trip(connection.name, trip))
+    return redirect(url, after_post=request.method == "POST", cookies=cookies)
+
+
+def logged_out(services: FrontChannel, request: Request) -> Response:
+    """Answer `/{connection}/logout/callback`: only this browser, with the state that it was given, is sent on.
+
+    Where it goes is looked up among the addresses that are registered now; everybody else gets a page.
+    """
+    connection = services.connections.get(request.connection, request.deadline)
+    state, trip = request.query().value("state") or "", logout_cookies.read_trip(request)
+    if trip is None or not hmac.compare_digest(state.encode(), trip.state.encode()):
+        _note(services, request, "logout_ignored", reason="logout_state_unknown")
+        return _page(pages.SIGNED_OUT, request, connection)
+    found = (
+        landing
+        for landing in landings(connection)
+        if hmac.compare_digest(_digest(services, connection, state, landing), trip.landing)
+    )
+    landing = next(found, Landing(relying_party=None, uri=None))
+    _note(services, request, "sign_out_ended", landing)
+    cookies = (logout_cookies.forget_trip(connection.name),)
+    return _land(request, connection, landing, client_state=trip.client_state, cookies=cookies)
+
+
+def _remembered(services: FrontChannel, request: Request, connection: Connection) -> Mapping[str, str]:
+    """Return what was kept for this browser; without the store the sign-out goes by the client id."""
+    try:
+        return recall_for_browser(services, request, connection)
+    except StoreError as failure:
+        _note(services, request, "store_failed", reason=failure.reason)
+        return {}
+
+
+def _digest(services: FrontChannel, connection: Connection, state: str, landing: Landing) -> str:
+    party = landing.relying_party.client_id if landing.relying_party else ""
+    where = f"{len(party)}:{party}{landing.uri or ''}"
+    return digest(Purpose.LANDING, services.scope(connection), state, where).hex()
+
+
+def _land(
+    request: Request,
+    connection: Connection,
+    landing: Landing,
+    *,
+    client_state: str | None = None,
+    cookies: tuple[str, ...],
+) -> Response:
+    if landing.uri is None:
+        client_id = landing.relying_party.client_id if landing.relying_party else None
+        return _page(pages.SIGNED_OUT, request, connection, client_id=client_id, cookies=cookies)
+    state = landing.state if client_state is None else client_state
+    url = landing.uri if state is None else authorization_response(landing.uri, {"state": state})
+    return redirect(url, after_post=request.method == "POST", cookies=cookies)
+
+
+def _refuse(
+    services: FrontChannel, request: Request, connection: Connection, refused: RequestRefused
+) -> Response:
+    _note(services, request, "request_refused", reason=refused.reason, status=refused.status)
+    return _page(pages.BAD_LOGOUT, request, connection, status=refused.status)
+
+
+def _fail(
+    services: FrontChannel, request: Request, connection: Connection, failure: FedbridgeError
+) -> Response:
+    services.telemetry.event(
+        "sign_out_failed",
+        connection=connection.name,
+        correlation_id=request.correlation_id,
+        reason=failure.reason,
+        upstream_code=getattr(failure, "upstream_code", None),
+        upstream_status=getattr(failure, "upstream_status", None),
+    )
+    return _page(pages.LOGOUT_FAILED, request, connection, status=503)
+
+
+def _note(
+    services: FrontChannel,
+    request: Request,
+    event: str,
+    landing: Landing | None = None,
+    *,
+    reason: str | None = None,
+    status: int | None = None,
+) -> None:
+    party = landing.relying_party if landing else None
+    services.telemetry.event(
+        event,
+        connection=request.connection,
+        client_id=party.client_id if party else None,
+        correlation_id=request.correlation_id,
+        reason=reason,
+        status=status,
+    )
+
+
+def _page(
+    message: pages.Message,
+    request: Request,
+    connection: Connection,
+    *,
+    status: int = 200,
+    client_id: str | None = None,
+    cookies: tuple[str, ...] = (),
+) -> Response:
+    page = pages.page(
+        message,
+        correlation_id=request.correlation_id,
+        status=status,
+        connection=connection,
+        client_id=client_id,
+    )
+    return replace(page, cookies=cookies)
