@@ -6,29 +6,22 @@ from typing import Any
 
 from fedbridge.flows.documents import client_jwks, discovery, jwks
 from fedbridge.flows.redeem import redeem
+from fedbridge.flows.sign_out import backchannel_logout
 from fedbridge.flows.userinfo import userinfo
 from fedbridge.model.deadline import BACK_CHANNEL_BUDGET
-from fedbridge.model.http import Request, Response
-from fedbridge.net.edge import Routes, serve
+from fedbridge.net.edge import serve
 from fedbridge.op.errors import back_channel_error
 from fedbridge.wiring import back_channel
 
 services = back_channel(os.environ)
 
-
-def _backchannel_logout(request: Request) -> Response:
-    from fedbridge.flows.backchannel_logout import backchannel_logout  # noqa: PLC0415  no sign-in should pay for it
-
-    return backchannel_logout(services, request)
-
-
-ROUTES: Routes = {
+ROUTES = {
     "/{connection}/token": {"POST": partial(redeem, services)},
     "/{connection}/userinfo": {"GET": partial(userinfo, services), "POST": partial(userinfo, services)},
     "/{connection}/.well-known/openid-configuration": {"GET": partial(discovery, services)},
     "/{connection}/.well-known/jwks.json": {"GET": partial(jwks, services)},
     "/{connection}/client-jwks.json": {"GET": partial(client_jwks, services)},
-    "/{connection}/backchannel-logout": {"POST": _backchannel_logout},
+    "/{connection}/backchannel-logout": {"POST": partial(backchannel_logout, services)},
 }
 
 

@@ -128,7 +128,7 @@ def test_the_routes_are_those_that_the_code_knows(template):
         (table,) = [
             statement.value
             for statement in ast.parse(source.read_text()).body
-            if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "ROUTES"
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "ROUTES"
         ]
         assert isinstance(table, ast.Dict)
         known |= {f"ANY {ast.literal_eval(path)}": name for path in table.keys if path}
