@@ -183,14 +183,17 @@ def watch_result(result: Mapping[str, Any]) -> None:
     for line in cookies:
         watch(str(line).partition(";")[0].partition("=")[2], "cookie")
     location, body = headers.pop("location", ""), str(result.get("body") or "")
-    to_idp = "client_id=" in location
+    leaving = "post_logout_redirect_uri=" in location  # to the IdP, which gets its own ID token back
+    to_idp = leaving or "client_id=" in location
     _watch_form(urlsplit(location).query, _TO_IDP if to_idp else _FROM_COGNITO)
     document = _json_object(body)
     _watch_pairs(list(document.items()), _FROM_COGNITO)
     observe(
         location,
         "a redirect",
-        allowed={"upstream_state", "upstream_nonce", "claim", "request_object"}
+        allowed={"upstream_state", "upstream_id_token"}
+        if leaving
+        else {"upstream_state", "upstream_nonce", "claim", "request_object"}
         if to_idp
         else {"code", "state"},
     )
@@ -201,8 +204,9 @@ def watch_result(result: Mapping[str, Any]) -> None:
     else:
         allowed = {"claim"} if "sub" in document else set()
         # Cognito's own state comes back, and of hundreds of random characters some look like anything. To the IdP a
-        # request object is a JWT that is meant for the browser's hands.
-        ours = _STATE.sub("", _REQUEST_OBJECT.sub("", location) if to_idp else location)
+        # request object is a JWT that is meant for the browser's hands, and so is an ID token that goes back.
+        meant = _HINT if leaving else _REQUEST_OBJECT
+        ours = _STATE.sub("", meant.sub("", location) if to_idp else location)
         _observe_shapes(f"{ours} {body}", "an answer", ("a JWT", "a private key"))
     # The reloading page asks for itself again, and only the browser that has the state gets it.
     observe(_RELOAD.sub("", body), "a body", allowed=allowed)
@@ -258,6 +262,7 @@ _CALLBACK = {
 _TO_IDP = {
     "state": "upstream_state", "nonce": "upstream_nonce", "login_hint": "claim", "request": "request_object",
 }  # fmt: skip
+_HINT = re.compile(r"(?<=[?&]id_token_hint=)[^&]*")
 _REQUEST_OBJECT = re.compile(r"(?<=[?&]request=)[^&]*")
 _STATE = re.compile(r"(?<=[?&]state=)[^&]*")
 _RELOAD = re.compile(r"(?<=/callback\?state=)[0-9A-Za-z]{43}")

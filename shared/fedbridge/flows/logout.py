@@ -58,11 +58,7 @@ def logout(services: FrontChannel, request: Request) -> Response:
     forget = logout_cookies.forget_session(connection.name)
     if url is None:
         return _land(request, connection, landing, cookies=(forget,))
-    trip = Trip(
-        state=state,
-        landing=_digest(services, connection, state, landing),
-        client_state=landing.state,
-    )
+    trip = Trip(landing=_digest(services, connection, state, landing), client_state=landing.state)
     cookies = (forget, logout_cookies.write_trip(connection.name, trip))
     return redirect(url, after_post=request.method == "POST", cookies=cookies)
 
@@ -73,19 +69,22 @@ def logged_out(services: FrontChannel, request: Request) -> Response:
     Where it goes is looked up among the addresses that are registered now; everybody else gets a page.
     """
     connection = services.connections.get(request.connection, request.deadline)
-    state, trip = request.query().value("state") or "", logout_cookies.read_trip(request)
-    if trip is None or not hmac.compare_digest(state.encode(), trip.state.encode()):
+    trip, state = logout_cookies.read_trip(request), request.query().value("state") or ""
+    landing = trip and _registered(services, connection, state, trip)
+    if trip is None or landing is None:
         _note(services, request, "logout_ignored", reason="logout_state_unknown")
         return _page(pages.SIGNED_OUT, request, connection)
-    found = (
-        landing
-        for landing in landings(connection)
-        if hmac.compare_digest(_digest(services, connection, state, landing), trip.landing)
-    )
-    landing = next(found, Landing(relying_party=None, uri=None))
     _note(services, request, "sign_out_ended", landing)
     cookies = (logout_cookies.forget_trip(connection.name),)
-    return _land(request, connection, landing, client_state=trip.client_state, cookies=cookies)
+    return _land(request, connection, replace(landing, state=trip.client_state), cookies=cookies)
+
+
+def _registered(services: FrontChannel, connection: Connection, state: str, trip: Trip) -> Landing | None:
+    """Return the landing that this state and this cookie were made for, None if there is none (any more)."""
+    for landing in landings(connection):
+        if hmac.compare_digest(_digest(services, connection, state, landing), trip.landing):
+            return landing
+    return None
 
 
 def _remembered(services: FrontChannel, request: Request, connection: Connection) -> Mapping[str, str]:
@@ -104,18 +103,14 @@ def _digest(services: FrontChannel, connection: Connection, state: str, landing:
 
 
 def _land(
-    request: Request,
-    connection: Connection,
-    landing: Landing,
-    *,
-    client_state: str | None = None,
-    cookies: tuple[str, ...],
+    request: Request, connection: Connection, landing: Landing, *, cookies: tuple[str, ...]
 ) -> Response:
     if landing.uri is None:
         client_id = landing.relying_party.client_id if landing.relying_party else None
         return _page(pages.SIGNED_OUT, request, connection, client_id=client_id, cookies=cookies)
-    state = landing.state if client_state is None else client_state
-    url = landing.uri if state is None else authorization_response(landing.uri, {"state": state})
+    url = landing.uri
+    if landing.state is not None:
+        url = authorization_response(url, {"state": landing.state})
     return redirect(url, after_post=request.method == "POST", cookies=cookies)
 
 

@@ -18,14 +18,13 @@ TRIP_LIFETIME = 600
 
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
 _HANDLE = re.compile(r"[0-9A-Za-z]{43}")
-_TRIP = re.compile(r"([0-9A-Za-z]{43})\.([0-9a-f]{64})(?:\.([0-9A-Za-z_-]*))?")
+_TRIP = re.compile(r"[0-9a-f]{64}(?:\.[0-9A-Za-z_-]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """A sign-out under way: our `state`, a digest of where it ends, and the application's own state."""
+    """A sign-out under way: a digest of our `state` and of where it ends, and the application's own state."""
 
-    state: str = field(repr=False)
     landing: str
     client_state: str | None = field(repr=False)
 
@@ -50,17 +49,17 @@ def read_trip(request: Request) -> Trip | None:
     value = _only(request, _trip(request.connection), _TRIP)
     if value is None:
         return None
-    state, landing, *encoded = value.split(".")
+    landing, *encoded = value.split(".")
     try:
         client_state = base64.urlsafe_b64decode(encoded[0] + "==").decode("ascii") if encoded else None
     except ValueError:
         return None
-    return Trip(state=state, landing=landing, client_state=client_state)
+    return Trip(landing=landing, client_state=client_state)
 
 
 def write_trip(connection: str, trip: Trip) -> str:
     """Return the Set-Cookie value."""
-    value = f"{trip.state}.{trip.landing}"
+    value = trip.landing
     if trip.client_state is not None:
         encoded = base64.urlsafe_b64encode(trip.client_state.encode("ascii")).rstrip(b"=").decode("ascii")
         value = f"{value}.{encoded}"

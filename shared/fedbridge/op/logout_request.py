@@ -68,9 +68,10 @@ def landing_of(connection: Connection, sent: Parameters) -> Landing:
 
 
 def landings(connection: Connection) -> Iterator[Landing]:
-    """Yield every address where a sign-out of this connection may end."""
+    """Yield everything where a sign-out of this connection may end: addresses, and pages of ours."""
+    yield Landing(relying_party=None, uri=None)
     for party in connection.relying_parties:
-        for uri in party.post_logout_redirect_uris:
+        for uri in (None, *party.post_logout_redirect_uris):
             yield Landing(relying_party=party, uri=uri)
 
 
