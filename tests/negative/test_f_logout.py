@@ -6,6 +6,7 @@ alone holds such tokens, sends none; so every id_token_hint is refused, a genuin
 
 import json
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -216,7 +217,7 @@ def provider():
     return Provider()
 
 
-WRONG_TOKENS = {
+WRONG_TOKENS: dict[str, tuple[dict[str, Any], str]] = {
     "no event": ({"events": None}, "logout_token_event_missing"),
     "another event": ({"events": {"other": {}}}, "logout_token_event_missing"),
     "an event that is no object": ({"events": {EVENT: True}}, "logout_token_event_missing"),

@@ -191,7 +191,7 @@ def watch_result(result: Mapping[str, Any]) -> None:
     observe(
         location,
         "a redirect",
-        allowed={"upstream_state", "upstream_id_token"}
+        allowed={"upstream_state", "upstream_id_token", "upstream_nonce"}  # which is in the token
         if leaving
         else {"upstream_state", "upstream_nonce", "claim", "request_object"}
         if to_idp

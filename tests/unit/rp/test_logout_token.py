@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,7 @@ def test_an_audience_may_be_a_list(idp, aud):
     assert verify(idp, logout_token(idp, aud=aud)).subject == "ana"
 
 
-EVENTS = [None, {}, [EVENT], EVENT, {"other": {}}, {EVENT: None}, {EVENT: "x"}, {EVENT: True}]
+EVENTS: list[Any] = [None, {}, [EVENT], EVENT, {"other": {}}, {EVENT: None}, {EVENT: "x"}, {EVENT: True}]
 
 
 @pytest.mark.parametrize("events", EVENTS)
@@ -83,7 +84,7 @@ def test_more_events_and_members_within_ours_are_left_alone(idp):
     assert verify(idp, logout_token(idp, events={EVENT: {"reason": "x"}, "other": 1})).subject == "ana"
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "nonce": ({"nonce": "n"}, "logout_token_is_id_token"),
     "empty nonce": ({"nonce": ""}, "logout_token_is_id_token"),
     "other issuer": ({"iss": f"{ISSUER}/"}, "logout_token_issuer_mismatch"),
