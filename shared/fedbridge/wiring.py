@@ -22,7 +22,7 @@ from fedbridge.store.registry import CachingConnectionRegistry
 from fedbridge.telemetry.powertools import PowertoolsTelemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from fedbridge.keys.calls import ClientFactory
@@ -105,22 +105,25 @@ def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connect
     """
     from fedbridge.configuration.document import version_of  # noqa: PLC0415
     from fedbridge.keys.client import client_jwks, request_object_jwks  # noqa: PLC0415
+    from fedbridge.keys.jwk import jwk_thumbprint  # noqa: PLC0415
 
     deadline = Deadline.after(KEY_BUDGET)
     jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
-    if connection.mutual_tls is not None:
-        from fedbridge.keys.client_certificate import certificate_jwks  # noqa: PLC0415
-
-        certificates = certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
-        if connection.client_authentication.method == "self_signed_tls_client_auth":
-            jwks += certificates
     if connection.authorization.request_object is not None:
         policy = connection.authorization.request_object
         jwks += request_object_jwks(policy, signing=jwks, keys=keys, deadline=deadline)
+    certificates = _certificate_jwks(connection, keys, secrets, deadline)
+    signing = (*jwks, *certificates)
+    if {jwk_thumbprint(jwk) for jwk in jwks} & {jwk_thumbprint(jwk) for jwk in certificates}:
+        raise ConfigurationError(
+            "mutual_tls.key: this key signs as well, behind another reference: one key, one use"
+        )
+    if connection.client_authentication.method == "self_signed_tls_client_auth":
+        jwks += certificates
     if connection.token_decryption is not None:
         from fedbridge.keys.client_decryption import decryption_jwks  # noqa: PLC0415
 
-        jwks += decryption_jwks(connection.token_decryption, signing=jwks, keys=keys, deadline=deadline)
+        jwks += decryption_jwks(connection.token_decryption, signing=signing, keys=keys, deadline=deadline)
     complete = replace(connection, client_jwks=jwks)
     return replace(complete, version=version_of(complete))
 
@@ -135,12 +138,37 @@ def all_publishable(
     from fedbridge.configuration.rules import problems_between  # noqa: PLC0415
 
     ready = {name: publishable(connection, keys, secrets) for name, connection in connections.items()}
-    shared = problems_between(ready)
+    deadline = Deadline.after(KEY_BUDGET)
+    compared = {
+        name: replace(each, client_jwks=(*each.client_jwks, *_unpublished(each, keys, secrets, deadline)))
+        for name, each in ready.items()
+    }
+    shared = problems_between(compared)
     if shared:
         raise ConfigurationError(
             problems=tuple(f"{name}: {problem.path}: {problem.message}" for name, problem in shared)
         )
     return ready
+
+
+def _unpublished(
+    connection: Connection, keys: Keys, secrets: Secrets, deadline: Deadline
+) -> Iterator[dict[str, Any]]:
+    """Yield the public keys that are compared with those of other connections all the same."""
+    yield from _certificate_jwks(connection, keys, secrets, deadline)
+    if connection.token_decryption is not None:
+        for reference in connection.token_decryption.retired_keys:
+            yield dict(keys.decrypter(reference, deadline).public_jwk)
+
+
+def _certificate_jwks(
+    connection: Connection, keys: Keys, secrets: Secrets, deadline: Deadline
+) -> tuple[dict[str, Any], ...]:
+    if connection.mutual_tls is None:
+        return ()
+    from fedbridge.keys.client_certificate import certificate_jwks  # noqa: PLC0415
+
+    return certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
 
 
 def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets, ClientFactory]:

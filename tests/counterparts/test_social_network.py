@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
@@ -20,18 +21,18 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def network():
+def network() -> Iterator[SocialNetwork]:
     with SocialNetwork(clients=[Client(client_id="bridge", client_secret="s", redirect_uris=[CALLBACK])]) as network:  # fmt: skip
         yield network
 
 
 @pytest.fixture
-def browser():
+def browser() -> Iterator[httpx.Client]:
     with new_browser() as browser:
         yield browser
 
 
-def authorize(network, browser, **changes):
+def authorize(network: SocialNetwork, browser: httpx.Client, **changes: str) -> dict[str, str]:
     url = httpx.URL(f"{network.origin}/login/oauth/authorize", params={**ASKED, **changes})
     trip = travel(
         browser, str(url), until=lambda request: str(request.url).startswith(CALLBACK), user="octocat"
@@ -39,14 +40,16 @@ def authorize(network, browser, **changes):
     return dict(trip.next_request.url.params)
 
 
-def redeem(network, browser, code, accept="application/json", **changes):
+def redeem(
+    network: SocialNetwork, browser: httpx.Client, code: str, accept: str = "application/json", **changes: str
+) -> httpx.Response:
     form = {
         "client_id": "bridge", "client_secret": "s", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER,
     }  # fmt: skip
     return browser.post(f"{network.origin}/login/oauth/access_token", data={**form, **changes}, headers={"accept": accept})  # fmt: skip
 
 
-def test_a_whole_sign_in(network, browser):
+def test_a_whole_sign_in(network: SocialNetwork, browser: httpx.Client) -> None:
     answer = authorize(network, browser)
     assert answer["state"] == "s"
     token = redeem(network, browser, answer["code"]).json()
@@ -60,7 +63,9 @@ def test_a_whole_sign_in(network, browser):
 @pytest.mark.parametrize(
     "changes", [{"nonce": "n"}, {"scope": "openid"}, {"code_challenge_method": "plain"}, {"state": ""}]
 )
-def test_requests_that_it_refuses(network, browser, changes):
+def test_requests_that_it_refuses(
+    network: SocialNetwork, browser: httpx.Client, changes: Mapping[str, str]
+) -> None:
     assert authorize(network, browser, **changes)["error"] == "invalid_request"
 
 
@@ -72,12 +77,16 @@ def test_requests_that_it_refuses(network, browser, changes):
         ({"redirect_uri": f"{CALLBACK}/"}, "redirect_uri_mismatch"),
     ],
 )
-def test_errors_come_with_200(network, browser, changes, error):
+def test_errors_come_with_200(
+    network: SocialNetwork, browser: httpx.Client, changes: Mapping[str, str], error: str
+) -> None:
     answer = redeem(network, browser, authorize(network, browser)["code"], **changes)
     assert (answer.status_code, answer.json()["error"]) == (200, error)
 
 
-def test_a_code_works_once_and_answers_are_forms_unless_json_is_asked_for(network, browser):
+def test_a_code_works_once_and_answers_are_forms_unless_json_is_asked_for(
+    network: SocialNetwork, browser: httpx.Client
+) -> None:
     code = authorize(network, browser)["code"]
     answer = redeem(network, browser, code, accept="*/*")
     assert answer.headers["content-type"] == "application/x-www-form-urlencoded"

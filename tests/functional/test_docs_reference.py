@@ -101,6 +101,12 @@ REASON_SECTIONS = (
 )  # fmt: skip
 
 
+def test_what_pages_say_is_logged_is_a_reason():
+    said = {reason for found in markdown.pages() for reason in re.findall(r"logs `([a-z_]+)`", found.text)}
+    assert said
+    assert said <= reasons.reasons()
+
+
 def test_every_event_is_listed_with_its_level_and_metrics():
     listed = {
         codes(name)[0]: (level, codes(metrics))

@@ -20,7 +20,7 @@ TOKEN = canaries.canary("registration-access-token-number-1", "registration acce
 ROTATED = canaries.canary("registration-access-token-number-2", "registration access token")
 SECRET = canaries.canary("client-secret-that-was-issued", "client secret")
 INITIAL = canaries.canary("initial-access-token-of-the-operator", "initial access token")
-NAME = "fedbridge/prod/acme/registration-access-token"
+NAME = "fedbridge/prod/registration/acme"
 
 
 @pytest.fixture
@@ -309,6 +309,18 @@ def test_two_connections_that_wait_for_their_registration_stand_side_by_side(idp
     assert "acme: client_id: is missing" in capsys.readouterr().err
 
 
+def test_a_connection_that_relays_gets_its_client_id_first(register, idp, folder, capsys):
+    assert register(tokens="relay")[0] == 0
+    body = changed(
+        issuer=idp.issuer,
+        client_authentication__key=f"file:{folder / 'key'}",
+        client_id="the-client",
+        tokens="relay",
+    )
+    assert main(["connections", "validate", "--local", str(write(folder, {"acme": body}))]) == 1
+    assert "relayed tokens are made out to it" in capsys.readouterr().err
+
+
 def test_validate_says_how_a_client_id_is_got(folder, capsys):
     file = write(folder, {"acme": changed(client_id=REMOVED, registration={})})
     assert main(["connections", "validate", str(file)]) == 1
@@ -455,6 +467,15 @@ def test_what_cannot_be_stored_waits_on_this_disk_until_it_can(register, idp, ac
     assert stored(account, "fedbridge/prod/acme/secret") == SECRET
     assert stored(account) == issued["registration_access_token"]
     assert not rescue.exists()
+    assert idp.received == []
+
+
+def test_nothing_is_deleted_while_a_token_waits_to_be_stored(registered, idp, rescue):
+    rescue.parent.mkdir(exist_ok=True)
+    rescue.write_text(json.dumps({"credentials": {}, "shown": {}}))
+    code, _, said = registered("--delete")
+    assert code == 1
+    assert "--recover" in said
     assert idp.received == []
 
 

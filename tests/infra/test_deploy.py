@@ -75,6 +75,7 @@ def secrets(stack):
     names = [
         "fedbridge/prod/acme/client-secret",
         "fedbridge/prod/id-token/2027",
+        "fedbridge/prod/registration/acme",
         "fedbridge/staging/acme/client-secret",
         "fedbridge/production/acme/client-secret",
         "acme/client-secret",

@@ -45,6 +45,8 @@ GRANTS = {
         f"Allow ssm:GetParameter on {PARAMETERS}/*",
         f"Deny secretsmanager:GetSecretValue on {SECRETS}/id-token/*",
         f"Deny ssm:GetParameter on {PARAMETERS}/id-token/*",
+        f"Deny secretsmanager:GetSecretValue on {SECRETS}/registration/*",
+        f"Deny ssm:GetParameter on {PARAMETERS}/registration/*",
     },
     "BackChannelRole": COMMON_GRANTS
     | {
@@ -121,7 +123,7 @@ def test_every_function_has_a_role_of_its_own(template):
 def test_nothing_of_another_environment_is_reached():
     (policy,) = Template({"Environment": "staging"}).properties("FrontChannelRole")["Policies"]
     by_name_or_tag = [grant for grant in grants(policy["PolicyDocument"]["Statement"]) if "/*" in grant]
-    assert len(by_name_or_tag) == 11
+    assert len(by_name_or_tag) == 13
     for grant in by_name_or_tag:
         assert "fedbridge/staging/" in grant or "fedbridge:environment = staging" in grant
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.counterparts.oidc_provider import Jwt
 from tests.interop.bridge import Declared
 
 KEY_ALGORITHMS = ["RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"]
@@ -21,8 +22,8 @@ SETTINGS = {
 }
 
 SIGNS_WITH_KEY = "client_authentication: {method: private_key_jwt, key: $key}"
-PUSHED = {"require_pushed_authorization_requests": True}
-SIGNED = {"require_signed_request_object": True}
+PUSHED: dict[str, Any] = {"require_pushed_authorization_requests": True}
+SIGNED: dict[str, Any] = {"require_signed_request_object": True}
 
 
 def connection(
@@ -37,3 +38,9 @@ def connection(
         authorization=f"{{scope: openid email groups{more}}}",
         client={"token_endpoint_auth_signing_alg": "ES256", "metadata": metadata},
     )
+
+
+def received(jwt: Jwt | None) -> Jwt:
+    """Return a JWT that the IdP received; fails where there was none."""
+    assert jwt is not None
+    return jwt

@@ -64,10 +64,26 @@ CONNECTIONS = {
         "mtls", TLS_CLIENT, CERTIFICATE,
         tls="authority", bound="certificate", token_endpoint_auth_method="tls_client_auth",
     ),
+    "preset": profile(
+        "preset", "preset: fapi2_generic", "client_authentication: {key: $key}", alg="PS256",
+        authorization="{scope: openid email groups}",
+    ),
+    "preset-mtls": profile(
+        "preset-mtls", "preset: fapi2_generic", "client_authentication: {key: $key}", "dpop: null", CERTIFICATE,
+        alg="PS256", tls="authority", bound="certificate", authorization="{scope: openid email groups}",
+    ),
     "mtls-dpop": profile(
         "mtls-dpop", TLS_CLIENT, CERTIFICATE, PROOF, tls="authority", token_endpoint_auth_method="tls_client_auth"
     ),
 }  # fmt: skip
+DPOP = {
+    "ps256-dpop": "proof",
+    "es256-dpop": "proof",
+    "mtls-dpop": "proof",
+    "es256-jkt": "dpop_jkt",
+    "preset": "dpop_jkt",
+}
+"""How the codes of these are bound; the others have a certificate."""
 ONCE = profile("once", asserted("ES256"), "dpop: {}", alg="ES256")
 REFUSED = {
     "unpushed": profile(
@@ -130,14 +146,9 @@ def browser(bridge):
 def test_the_security_profile(bridge, browser, openid_client, name):
     first, second = sign_in_twice(bridge, openid_client, browser, name)
     pushed = Counter(pushed_authorization_request=1)
+    dpop = DPOP.get(name)
+    # Whoever is asked first for a proof says which nonce; userinfo has its own.
     asked = {"proof": pushed, "dpop_jkt": Counter(token=1), None: Counter[str]()}
-    dpop = (
-        "proof"
-        if PROOF in CONNECTIONS[name].yaml
-        else "dpop_jkt"
-        if "dpop:" in CONNECTIONS[name].yaml
-        else None
-    )
     nonces = asked[dpop] + (Counter(userinfo=1) if dpop else Counter())
     assert first.calls == COLD + pushed + nonces
     assert second.calls == WARM + pushed

@@ -12,8 +12,8 @@ from tests.support.kms import create_key, running_ministack
 
 pytestmark = [pytest.mark.interop, pytest.mark.ministack]
 
-TOKEN = "fedbridge/interop/{}/registration-access-token"
-REGISTERED = "registration: {initial_access_token: secretsmanager:fedbridge/interop/initial}"
+TOKEN = "fedbridge/interop/registration/{}"
+REGISTERED = "registration: {initial_access_token: secretsmanager:fedbridge/interop/registration/initial}"
 CONNECTIONS = [
     Declared(
         name="kms-key",
@@ -32,7 +32,9 @@ CONNECTIONS = [
 @pytest.fixture(scope="module")
 def account():
     with running_ministack() as account:
-        account.client("secretsmanager").create_secret(Name="fedbridge/interop/initial", SecretString=INITIAL)
+        account.client("secretsmanager").create_secret(
+            Name="fedbridge/interop/registration/initial", SecretString=INITIAL
+        )
         yield account
 
 

@@ -20,7 +20,7 @@ from tests.counterparts.faults import Answer, Fault
 from tests.counterparts.oidc_provider import AssertionRules, OidcProvider
 from tests.interop.bridge import running_bridge
 from tests.interop.passage import COLD, WARM, sign_in_at_pool, sign_in_twice, user_pool
-from tests.interop.requests import PUSHED, SETTINGS, SIGNED, SIGNS_WITH_KEY, connection
+from tests.interop.requests import PUSHED, SETTINGS, SIGNED, SIGNS_WITH_KEY, connection, received
 from tests.support.keys import ec_key, private_pem, rsa_key, thumbprint_of
 
 pytestmark = pytest.mark.interop
@@ -115,7 +115,8 @@ def bridge(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def no_faults(bridge):
+def anew(bridge):
+    bridge.op.clear_journal()
     yield
     bridge.op.clear_faults()
 
@@ -201,11 +202,13 @@ def test_a_key_of_its_own_and_what_stands_beside_it(bridge, openid_client, brows
     for passage in sign_in_twice(bridge, openid_client, browser, "own-key"):
         query = passage.authorization.query
         assert set(query) == {"client_id", "request", "response_type", "scope"}
-        claims = passage.authorization.request_object.claims
+        claims = received(passage.authorization.request_object).claims
         assert (query["response_type"], query["scope"]) == (claims["response_type"], claims["scope"])
         check_request_object(bridge, "own-key", passage.authorization, alg="PS256")
-        assert passage.authorization.request_object.header["kid"] == thumbprint_of(rsa_key(number=70))
-        assert passage.only("token").assertion.header["alg"] == "ES256"
+        assert received(passage.authorization.request_object).header["kid"] == thumbprint_of(
+            rsa_key(number=70)
+        )
+        assert received(passage.only("token").assertion).header["alg"] == "ES256"
 
 
 def test_a_request_that_must_be_signed_and_pushed(bridge, openid_client, browser):
@@ -303,7 +306,6 @@ def test_case_20_a_response_that_was_changed_on_the_way(bridge, browser, claim):
     else:
         assert parse_qs(urlsplit(answer.headers["location"]).query)["error"] == ["server_error"]
     assert bridge.op.count("token") == 0
-    bridge.op.clear_journal()
 
 
 def test_case_20_plain_parameters_in_the_place_of_the_jwt_burn_nothing(bridge, browser):
@@ -327,7 +329,6 @@ def test_case_16_the_issuer_of_the_response(bridge, browser, iss):
     assert answer.status_code == 400
     assert "location" not in answer.headers
     assert bridge.op.count("token") == 0
-    bridge.op.clear_journal()
 
 
 # --- the controls ---------------------------------------------------------------------------------------------------------
@@ -348,4 +349,3 @@ def test_the_idp_means_it(bridge, browser, caplog, name):
     told = [vars(record)["fields"] for record in caplog.records if record.message == "sign_in_failed"]
     said = {fields.get("upstream_code") for fields in told} | {str(failure.value)}
     assert any(REFUSED[name] in str(each) for each in said), said
-    bridge.op.clear_journal()

@@ -9,7 +9,7 @@ from fedbridge.rp.base64url import decode_base64url
 from tests.counterparts.oidc_provider import OidcProvider
 from tests.interop.bridge import running_bridge
 from tests.interop.passage import sign_in_twice
-from tests.interop.requests import PUSHED, SETTINGS, SIGNED, connection
+from tests.interop.requests import PUSHED, SETTINGS, SIGNED, connection, received
 from tests.support.keys import private_pem, rsa_key
 from tests.support.kms import create_key, running_ministack
 
@@ -62,27 +62,25 @@ def test_assertions_from_kms(bridge, openid_client, browser, name):
     kid = published(bridge, name)[0]["kid"]
     for passage in sign_in_twice(bridge, openid_client, browser, name):
         asserted = [entry for entry in passage.upstream if entry.assertion is not None]
-        assert {entry.assertion.header["kid"] for entry in asserted} == {kid}
+        assert {received(entry.assertion).header["kid"] for entry in asserted} == {kid}
         assert len(asserted) == (2 if name == "pushed" else 1)
 
 
 def test_request_objects_from_the_kms_key_of_assertions(bridge, openid_client, browser):
     (key,) = published(bridge, "signed")
     for passage in sign_in_twice(bridge, openid_client, browser, "signed"):
-        header = passage.authorization.request_object.header
+        header = received(passage.authorization.request_object).header
         assert (header["alg"], header["kid"]) == ("ES256", key["kid"])
-        assert passage.only("token").assertion.header["kid"] == key["kid"]
+        assert received(passage.only("token").assertion).header["kid"] == key["kid"]
 
 
 def test_request_objects_from_a_kms_key_of_their_own(bridge, openid_client, browser):
     assertions, requests = published(bridge, "signed-pushed")
     for passage in sign_in_twice(bridge, openid_client, browser, "signed-pushed"):
         pushed = passage.only("pushed_authorization_request")
-        assert (pushed.request_object.header["alg"], pushed.request_object.header["kid"]) == (
-            "PS256",
-            requests["kid"],
-        )
-        assert pushed.assertion.header["kid"] == assertions["kid"]
+        header = received(pushed.request_object).header
+        assert (header["alg"], header["kid"]) == ("PS256", requests["kid"])
+        assert received(pushed.assertion).header["kid"] == assertions["kid"]
         assert requests["alg"] == "PS256"
 
 

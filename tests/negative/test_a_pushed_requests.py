@@ -5,10 +5,11 @@ when the call fails, and Cognito is told by a registered error.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from fedbridge.errors import ConfigurationError, KeyUnavailable, UpstreamError
+from fedbridge.errors import ConfigurationError, DeadlineExceeded, KeyUnavailable, UpstreamError
 from fedbridge.model.connection import AuthorizationRequestProfile, ClientAuthentication
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import RequestObject
@@ -263,7 +264,7 @@ MALFORMED = {
     "not ASCII": {"request_uri": "urn:é"},
     "too long": {"request_uri": "u" * 2049},
 }
-EXPIRED = [None, 0, -1, "60", 60.5, True, [60], {}]
+EXPIRED: list[Any] = [None, 0, -1, "60", 60.5, True, [60], {}]
 
 
 @pytest.mark.parametrize("members", MALFORMED.values(), ids=MALFORMED)
@@ -336,7 +337,7 @@ def test_a_time_that_is_spent_pushes_nothing():
     at = replace(FakeIdp().context().connection, authorization=PUSHING)
     idp.begin(at)
     before = len(idp.http.sent)
-    with pytest.raises(Exception) as failure:  # noqa: PT011  the reason is what counts
+    with pytest.raises(DeadlineExceeded) as failure:
         idp.upstream.begin(
             at,
             state="S" * 43,
@@ -398,11 +399,16 @@ def test_a_list_that_lacks_what_is_needed_sends_nothing(profile):
     assert pushes(gateway) == []
 
 
-def test_a_query_above_the_cap_is_the_apps_fault_where_its_parameters_are_in_it():
-    gateway = connected(profile=AuthorizationRequestProfile(par="off", max_query=600))
+@pytest.mark.parametrize("request_object", [None, RequestObject()], ids=["plain", "signed"])
+def test_a_query_above_the_cap_is_the_apps_fault_where_its_parameters_are_in_it(request_object):
+    profile = AuthorizationRequestProfile(par="off", max_query=1500, request_object=request_object)
+    gateway = connected(profile=profile)
     authorized(gateway, login_hint="a" * 20)
-    answer = Visitor(gateway).authorize(login_hint="a" * 600)
-    assert_sent_back(gateway, answer, "invalid_request", "authorization_query_too_long")
+    counted = Counted(gateway)
+    answer = Visitor(gateway).authorize(login_hint="a" * 1500)
+    assert "store.put" not in counted.calls
+    assert answer.location["error"] == "invalid_request"
+    assert_refused(answer, "authorization_query_too_long")
 
 
 def test_a_query_above_the_cap_is_ours_where_they_are_not():
@@ -413,6 +419,11 @@ def test_a_query_above_the_cap_is_ours_where_they_are_not():
     assert answer.location["error"] == "server_error"
     assert answer.reasons == ["authorization_query_too_long"]
     signed = connected(
-        profile=AuthorizationRequestProfile(par="off", max_query=1200, request_object=RequestObject())
+        profile=AuthorizationRequestProfile(par="off", max_query=128, request_object=RequestObject())
     )
-    assert Visitor(signed).authorize(login_hint="a" * 1200).reasons == ["authorization_query_too_long"]
+    assert Visitor(signed).authorize().reasons == ["authorization_query_too_long"]
+    # A pushed request that is still too long can only be the reference's fault.
+    pushing = connected(
+        profile=AuthorizationRequestProfile(par="required", max_query=128), client_id="b" * 100
+    )
+    assert Visitor(pushing).authorize(login_hint="ana").location["error"] == "server_error"

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from fedbridge.errors import IssuerMismatch, UpstreamError
+from fedbridge.errors import IssuerMismatch, KeyUnavailable, UpstreamError
 from fedbridge.jws import b64url, encode_json
 from fedbridge.model.connection import AuthorizationRequestProfile, IdTokenPolicy
 from fedbridge.model.deadline import Deadline
@@ -528,6 +528,23 @@ def test_case_160_what_strangers_encrypt_to_us_costs_one_opening_and_moves_nothi
         assert key.used == used + 1
     assert set(counted.calls) <= {"connections.get", "store.claim"}
     assert gateway.idp.http.calls(gateway.idp.url("/token")) == []
+
+
+@pytest.mark.parametrize("transient", [True, False])
+def test_case_140_without_the_key_the_browser_is_told_where_it_stands_and_nothing_is_burned(
+    opening, transient
+):
+    gateway, _ = opening
+    browser = Visitor(gateway)
+    response = encrypt(gateway.idp.response_jwt(state=browser.start()), decryption_key())
+    counted = Counted(gateway)
+    gateway.idp.keys.failure = KeyUnavailable(reason="secret_throttled", transient=transient)
+    answer = browser.callback_raw(f"response={response}")
+    assert set(counted.calls) <= {"connections.get"}
+    gateway.idp.keys.failure = None
+    arrived = browser.callback_raw(f"response={response}")
+    assert gateway.redeem(arrived.location["code"]).status == 200
+    assert_page(gateway, answer, "secret_throttled", status=503)
 
 
 def test_an_encrypted_response_arrives(opening):

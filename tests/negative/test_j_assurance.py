@@ -193,6 +193,8 @@ def test_case_9_a_prompt_that_the_connection_fixes_anyway():
         ({"max_age": "1" + "0" * 30}, "max_age_malformed"),
         ({"claims": "{"}, "parameter_malformed"),
         ({"claims": '{"id_token":{"acr":{"values":"high"}}}'}, "parameter_malformed"),
+        ({"claims": '{"id_token":{"loa":{"essential":true,"value":"4"}}}'}, "parameter_malformed"),
+        ({"claims": '{"userinfo":{"acr":{"values":["high"]}}}'}, "parameter_malformed"),
         ({"claims": "[" * 2049}, "parameter_unusable"),
         ({"claims": '{"a":' * 300 + "1" + "}" * 300}, "parameter_malformed"),
         ({"vtr": "P9.Cm"}, "parameter_malformed"),

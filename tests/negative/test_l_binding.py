@@ -1,7 +1,7 @@
-"""DPoP and mutual TLS: cases 80, 82, 83, 84, 100, 116, 118, 120, 122, 124, 135, 136, 139, 140, 143 and 152 on them.
+"""DPoP and mutual TLS: cases 80 to 84, 100, 116 to 124, 135 to 143, 152 and 154, as far as they are about these.
 
 The checklist has no group for what binds tokens; each test is named after the case that applies. Case 144 is in
-tests/unit/net/test_client_tls.py, beside the servers that it needs, 151 and 154 are in
+tests/unit/net/test_client_tls.py, beside the servers that it needs; 151, and 154 by reference, are in
 tests/unit/configuration/test_binding_rules.py.
 """
 
@@ -19,7 +19,7 @@ from fedbridge.model.connection import AuthorizationRequestProfile, ClientAuthen
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import DPoP, MutualTls
 from fedbridge.ports import ClientCertificate, OutboundRequest, OutboundResponse
-from fedbridge.wiring import publishable
+from fedbridge.wiring import all_publishable, publishable
 from tests.fakes.certificates import Authority
 from tests.fakes.http import json_answer
 from tests.fakes.peers import Peer, answer
@@ -379,6 +379,36 @@ def test_case_139_what_cannot_be_shown_is_not_published():
         with pytest.raises(ConfigurationError) as caught:
             publish(certificate, key)
         assert "-----" not in str(caught.value)
+
+
+def test_case_154_a_key_for_tls_is_not_shared_behind_two_references():
+    names = {
+        name: MutualTls(certificate=f"env:{name}", key=f"env:{name}") for name in ("acme", "other", "third")
+    }
+    secrets = FakeSecrets(
+        {
+            "env:acme": self_signed(CLIENT_KEY) + private_pem(CLIENT_KEY),
+            "env:other": self_signed(CLIENT_KEY) + private_pem(CLIENT_KEY),
+            "env:third": self_signed(OTHER_KEY) + private_pem(OTHER_KEY),
+        }
+    )
+    authentication = ClientAuthentication(method="tls_client_auth")
+    connections = {
+        name: connection(
+            name=name,
+            client_id=name,
+            relying_parties=(),
+            mutual_tls=policy,
+            client_authentication=authentication,
+        )
+        for name, policy in names.items()
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        all_publishable(connections, CachedKeys(secrets, pytest.fail), secrets)
+    (problem,) = caught.value.problems
+    assert problem.endswith("is the same public key as in acme: connections share none")
+    del connections["other"]
+    assert set(all_publishable(connections, CachedKeys(secrets, pytest.fail), secrets)) == {"acme", "third"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url, encode_json
@@ -152,6 +154,16 @@ def test_missing_where_it_is_not():
     assert one_login(None).sign_in(at(nested(required=False))).claims == {}
 
 
+@pytest.mark.parametrize("userinfo", [{"sub": "ana"}, {"sub": "ana", "core": None}])
+def test_what_the_id_token_says_under_its_name_is_nothing(userinfo):
+    """The identity's issuer did not sign it there: it would be the word of the IdP alone."""
+    idp = one_login()
+    idp.userinfo = userinfo
+    idp.claims = {"core": {"vc": {"name": "Forged"}}}
+    policy = at(nested(required=False), claims={"name": "core.vc.name || id_token.core.vc.name"})
+    assert idp.sign_in(policy).claims == {}
+
+
 @pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("vot", [None, "P1", "P0", "p2", "P2 ", ["P2"], 2, {"vot": "P2"}, ""])
 def test_case_99_a_weaker_proof_than_demanded(vot, required):
@@ -279,6 +291,10 @@ def test_case_110_an_id_token_replayed_as_an_identity():
         # a key for something else than assertions
         ({**did_document(f"{DID}#a"), "verificationMethod": [method()]}, "jwks_without_usable_key"),
         ({**did_document(), "assertionMethod": [], "authentication": [method()]}, "jwks_without_usable_key"),
+        # more than anybody needs, none of it a key: looking for each in the other list would never end
+        (did_document(*[{"a": 0}] * 101), "jwks_too_many_keys"),
+        (did_document(verificationMethod=[{"b": 0}] * 101), "jwks_too_many_keys"),
+        (did_document(*["x"] * 100, verificationMethod=[{"b": 0}] * 100), "jwks_without_usable_key"),
         ([], "did_document_malformed"),
         ("did", "did_document_malformed"),
     ],
@@ -291,6 +307,37 @@ def test_case_93_documents_without_a_key_for_us(document, reason):
 def test_methods_may_be_named(reference):
     document = {**did_document(reference), "verificationMethod": [method(id=reference)]}
     assert one_login(document=document).sign_in(at()).claims["birthdate"] == "1985-02-01"
+
+
+def test_a_method_that_stands_in_both_places_is_one_unless_they_differ():
+    both = {**did_document(), "verificationMethod": [method()]}
+    assert one_login(document=both).sign_in(at()).claims["birthdate"] == "1985-02-01"
+    differing = {**did_document(), "verificationMethod": [method(private_key("ES256", 34))]}
+    refuse(one_login(document=differing), "jwks_without_usable_key")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from([DID, KID, f"#{KID[-8:]}", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "controller", "publicKeyJwk", "kty", "crv", "x", "y", "n", "e", "use", "key_ops"]
+            ),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(JSON, JSON)
+def test_no_document_raises_anything_but_our_own_error(assertion, methods):
+    document = {"id": DID, "assertionMethod": assertion, "verificationMethod": methods}
+    with pytest.raises(UpstreamError):
+        parse_did_document(json.dumps(document).encode(), did=DID)
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, "server_error"), (503, "temporarily_unavailable")])

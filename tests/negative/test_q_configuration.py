@@ -518,6 +518,22 @@ def test_151_a_pasted_secret_or_a_local_reference_is_refused_and_not_repeated(tm
     assert PASTED not in "".join(found)
 
 
+@pytest.mark.parametrize(
+    "field, key", [("key", "#signing"), ("key", ""), ("next_key", ""), ("retired_keys[0]", "#old")]
+)
+def test_151_a_private_key_is_never_sent_as_a_secret(tmp_path, field, key):
+    document = "secretsmanager:fedbridge/prod/acme"
+    fields = {"key": "ssm:/fedbridge/prod/acme", field.partition("[")[0]: document + key}
+    if field == "retired_keys[0]":
+        fields["retired_keys"] = [document + key]
+    authentication = {"method": "auto", "secret": document, **fields}
+    (problem,) = problems(tmp_path, {"acme": changed(client_authentication=authentication)})
+    said = f"is the document of {field}: a secret is sent, a private key never"
+    assert problem == f"acme: client_authentication.secret: {said}"
+    authentication["secret"] = f"{document}#secret"
+    assert loaded(tmp_path, changed(client_authentication=authentication)).client_authentication.secret
+
+
 def test_151_kms_gives_no_values_out(tmp_path):
     arn = "kms:arn:aws:kms:eu-north-1:123456789012:key/0d2c4a6e-8b1f-4c3d-9e5a-7f6b8c9d0e1f"
     assert problems(tmp_path, {"acme": authenticated(key=arn)}) == []

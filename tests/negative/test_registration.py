@@ -14,7 +14,7 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import MutualTls, Registration, RequestObject, TokenDecryption
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.registration import MAX_BYTES, Registrar
-from fedbridge.wiring import publishable
+from fedbridge.wiring import all_publishable, publishable
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.registrar import RegistrarServer
 from tests.fakes.registry import FakeRegistry
@@ -119,6 +119,56 @@ def test_case_039_a_hosted_certificate_is_public(publisher):
     (jwk,) = answer.json["keys"]
     assert jwk["x5c"]
     assert jwk.keys().isdisjoint(PRIVATE_MEMBERS)
+
+
+@pytest.mark.parametrize(
+    "changes, remedy",
+    [
+        ({"token_decryption": TokenDecryption(keys=("secretsmanager:enc-1",))}, None),
+        (
+            {"token_decryption": TokenDecryption(keys=("secretsmanager:tls",))},
+            "secretsmanager:tls: this key signs as well",
+        ),
+        (
+            {"authorization": AuthorizationRequestProfile(request_object=RequestObject(key="secretsmanager:tls"))},
+            "mutual_tls.key: this key signs as well",
+        ),
+        (
+            {"client_authentication": ClientAuthentication(method="private_key_jwt", key="secretsmanager:tls")},
+            "mutual_tls.key: this key signs as well",
+        ),
+    ],
+)  # fmt: skip
+def test_case_154_a_key_for_tls_has_no_other_use_behind_another_reference(publisher, changes, remedy):
+    publisher.manager.values["tls-again"] = publisher.manager.values["tls"]
+    members = {
+        "client_authentication": ClientAuthentication(method="tls_client_auth"),
+        "mutual_tls": MutualTls(certificate="secretsmanager:tls-certificate", key="secretsmanager:tls-again"),
+        **changes,
+    }
+    if remedy is None:
+        assert publisher.document(**members).status == 200
+        return
+    with pytest.raises(ConfigurationError, match=f"{remedy}, behind another reference: one key, one use"):
+        publisher.document(**members)
+
+
+def test_case_154_a_retired_key_is_not_another_connections_behind_another_reference(publisher):
+    publisher.manager.values["stolen"] = publisher.manager.values["old-enc"]
+    connections = {
+        "acme": connection(name="acme", client_id="a", relying_parties=(), **EVERY_KEY),
+        "beta": connection(
+            name="beta",
+            client_id="b",
+            relying_parties=(),
+            token_decryption=TokenDecryption(keys=("secretsmanager:stolen",)),
+        ),
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        all_publishable(connections, publisher.keys, publisher.secrets)
+    (problem,) = caught.value.problems
+    assert problem.startswith("beta: ")
+    assert problem.endswith("is the same public key as in acme: connections share none")
 
 
 def test_case_040_hosted_keys_overlap_through_a_rotation(publisher):
@@ -414,6 +464,36 @@ def test_case_154_a_token_under_the_reference_of_another(tmp_path):
     secret = {"method": "client_secret_post", "secret": GOOD["access_token"]}
     found = problems(tmp_path, {"acme": changed(registration=GOOD, client_authentication=secret)})
     assert found == ["acme: registration.access_token: is the same reference as client_authentication.secret"]
+
+
+@pytest.mark.parametrize("fragment", ["", "#key"])
+@pytest.mark.parametrize(
+    "path, changes",
+    [
+        ("client_authentication.key", {"client_authentication__key": ...}),
+        ("client_authentication.next_key", {"client_authentication__next_key": ...}),
+        ("authorization.request_object.key", {"authorization": {"request_object": {"key": ...}}}),
+        ("mutual_tls.key", {"mutual_tls": {"certificate": "ssm:/certificate", "key": ...}}),
+        (
+            "token_decryption.keys[0]",
+            {"token_decryption": {"keys": [...]}, "id_token": {"encryption": "required"}},
+        ),
+    ],
+)
+def test_case_154_a_token_in_the_place_of_a_key(tmp_path, path, changes, fragment):
+    """Registering would write the token over the private key."""
+    document = "secretsmanager:fedbridge/prod/acme-document"
+
+    def filled(value):
+        if isinstance(value, dict):
+            return {name: filled(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [filled(each) for each in value]
+        return document + fragment if value is ... else value
+
+    registration = {**GOOD, "access_token": document}
+    found = problems(tmp_path, {"acme": changed(registration=registration, **filled(changes))})
+    assert found == [f"acme: registration.access_token: is the same reference as {path}"]
 
 
 def test_case_154_two_connections_with_one_registration(tmp_path):

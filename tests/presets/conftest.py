@@ -16,8 +16,12 @@ def certificate() -> str:
 
 @pytest.fixture
 def idp_of(tmp_path, certificate):
+    """Make identity providers; the connection of the same facts is loaded once."""
+    loaded = {}
+
     def make(facts: Facts, variant: str | None = None) -> StrictIdp:
-        connection = connection_of(facts, tmp_path, variant)
-        return StrictIdp(facts=facts, connection=connection, certificate=certificate)
+        if (id(facts), variant) not in loaded:
+            loaded[id(facts), variant] = connection_of(facts, tmp_path, variant)
+        return StrictIdp(facts=facts, connection=loaded[id(facts), variant], certificate=certificate)
 
     return make

@@ -131,8 +131,26 @@ CORPPASS = Facts(
         for enc in ("A128GCM", "A256GCM")
     ),
     userinfo_format=("jws", "jwe"),
-    userinfo={"name": "Acme"},
-    received={"name": "Acme"},
+    # An entity, and the person who acts for it.
+    id_token={
+        "sub_attributes": {"entity_type": "UEN", "entity_reg_number": "200012345A", "entity_coi": "SG"},
+        "act": {
+            "sub": "a-person",
+            "sub_attributes": {
+                "account_type": "standard",
+                "identity_number": "S1234567A",
+                "identity_coi": "SG",
+            },
+        },
+    },
+    received={
+        "entity_type": "UEN",
+        "entity_reg_number": "200012345A",
+        "entity_coi": "SG",
+        "account_type": "standard",
+        "identity_number": "S1234567A",
+        "identity_coi": "SG",
+    },
 )
 
 ITSME = Facts(

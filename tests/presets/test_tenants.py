@@ -1,8 +1,9 @@
-"""Entra's many tenants through the preset: who is let in, and who is who."""
+"""Who is let in and who is who, where `sub` alone does not say: Entra's many tenants, Corppass's companies."""
 
 import pytest
 
 from fedbridge.errors import UpstreamError
+from tests.presets.government import CORPPASS
 from tests.presets.workforce_and_consumer import ENTRA_MULTITENANT
 
 OTHER = "66666666-7777-8888-9999-000000000000"
@@ -42,3 +43,22 @@ def test_without_the_object_nobody_is_named(idp_of):
     redirect = idp.begin()
     with pytest.raises(UpstreamError):
         idp.finish(redirect)
+
+
+def test_colleagues_at_corppass_are_two_users_and_so_is_who_acts_for_two_companies(idp_of):
+    idp = idp_of(CORPPASS)
+    subjects = set()
+    for company, person in (("c-1", "p-1"), ("c-1", "p-2"), ("c-2", "p-1")):
+        idp.id_token_claims |= {"sub": company, "act": {"sub": person}}
+        idp.userinfo_claims["sub"] = company
+        subjects.add(idp.sign_in().subject)
+    assert len(subjects) == 3
+
+
+def test_without_the_person_who_acts_nobody_signs_in_at_corppass(idp_of):
+    idp = idp_of(CORPPASS)
+    del idp.id_token_claims["act"]
+    redirect = idp.begin()
+    with pytest.raises(UpstreamError) as failure:
+        idp.finish(redirect)
+    assert failure.value.reason == "subject_claim_missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,14 @@ from tests.support.keys import ec_key
 DAY = dt.timedelta(days=1)
 NUMBER = 900
 """Where these keys' numbers begin, so that no other test has them."""
+
+
+def on_an_unknown_curve(certificate: str) -> str:
+    """Return the PEM certificate of a P-256 key under the name of a curve that OpenSSL in `cryptography` does not load."""
+    p256, prime192v2 = (bytes.fromhex(f"06082a8648ce3d0301{last}") for last in ("07", "02"))
+    der = x509.load_pem_x509_certificate(certificate.encode()).public_bytes(Encoding.DER)
+    body = base64.encodebytes(der.replace(p256, prime192v2)).decode("ascii")
+    return f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
 
 
 def self_signed(

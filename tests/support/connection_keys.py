@@ -27,7 +27,7 @@ def page() -> str:
     return "\n".join([_HEAD, *(_table(kind) for kind in kinds(Connection))])
 
 
-def kinds(kind: type[Any]) -> list[type[Any]]:
+def kinds(kind: Any) -> list[Any]:
     """Return the dataclass and all that its fields hold, each once, in the order of the model."""
     found = {kind: None}
     for hint in hints(kind).values():
@@ -36,13 +36,13 @@ def kinds(kind: type[Any]) -> list[type[Any]]:
     return list(found)
 
 
-def _dataclasses(hint: Any) -> list[type[Any]]:
+def _dataclasses(hint: Any) -> list[Any]:
     if is_dataclass(hint):
-        return [hint]  # type: ignore[list-item]
+        return [hint]
     return [found for argument in get_args(hint) for found in _dataclasses(argument)]
 
 
-def _table(kind: type[Any]) -> str:
+def _table(kind: Any) -> str:
     rows = [
         f"| `{field.name}` | {_default(field)} | {_words(kind, field)} |"
         for field in fields(kind)
@@ -53,7 +53,7 @@ def _table(kind: type[Any]) -> str:
     )
 
 
-def _words(kind: type[Any], field: Field[Any]) -> str:
+def _words(kind: Any, field: Field[Any]) -> str:
     description, rules = DESCRIPTIONS[f"{kind.__name__}.{field.name}"]
     links = [
         f"[{inner.__name__}](#{inner.__name__.lower()})" for inner in _dataclasses(hints(kind)[field.name])

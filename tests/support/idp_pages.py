@@ -48,6 +48,15 @@ provider that is not here, [write a preset](../write-a-preset.md): one file.
 """
 
 
+MADE = {
+    "client_authentication.key": "[keys that sign](../../README.md#from-clone-to-a-sign-in)",
+    "client_authentication.certificate": "[certificates](../add-an-idp.md#keys-for-providers-that-fetch-none)",
+    "token_decryption.keys": "[keys that decrypt](../add-an-idp.md#encrypted-tokens)",
+    "client_authentication.secret": "[client secrets](../add-an-idp.md#a-client-secret)",
+}
+"""Where it is said how to make and store what references name."""
+
+
 def pages() -> dict[Path, str]:
     """Return every page by its file, as it must be."""
     presets = [read_preset(name) for name in preset_names()]
@@ -79,7 +88,7 @@ def _index(presets: list[Preset]) -> str:
 
 def _row(preset: Preset) -> str:
     about = preset.about
-    needs = ", ".join(f"`{need.key}`" for need in about.needs)
+    needs = ", ".join(_named(need) for need in about.needs)
     return f"| [{about.title}]({preset.name}.md) | `{preset.name}` | {needs} | {_summary(preset)} |"
 
 
@@ -109,7 +118,8 @@ def _page(preset: Preset) -> str:
         "## In connections.yaml",
         _needs(about.needs),
         _fence({"connections": {connection_name(preset): example(preset)}}),
-        "Then `fedbridge connections validate`, `fedbridge connections apply`, and [Cognito's side](../deploy.md#cognitos-side).",
+        _made(about.needs),
+        f"Then `fedbridge connections validate`, `fedbridge connections apply`, and [Cognito's side](../deploy.md#cognitos-side). {_mappable(preset)}",
         *_overlays("## Other environments", preset, about.environments),
         *_overlays("## Variants", preset, about.variants),
         *_list("## What the provider holds you to", [_filled(preset, limit) for limit in about.limits]),
@@ -133,11 +143,28 @@ def _filled(preset: Preset, text: str) -> str:
 
 
 def _needs(needs: tuple[Need, ...]) -> str:
-    rows = [f"| `{need.key}` | {need.words} |" for need in needs]
+    rows = [f"| {_named(need)} | {need.words} |" for need in needs]
     parties = (
         "| `relying_parties` | Cognito's side: see [relying parties](../add-an-idp.md#relying-parties) |"
     )
     return "\n".join(["| you supply | what it is |", "| --- | --- |", *rows, parties])
+
+
+def _named(need: Need) -> str:
+    return f"`{need.key}` (optional)" if need.optional else f"`{need.key}`"
+
+
+def _made(needs: tuple[Need, ...]) -> str:
+    found = [MADE[need.key] for need in needs if need.key in MADE]
+    return f"How to make and store what it refers to: {', '.join(found)}." if found else ""
+
+
+def _mappable(preset: Preset) -> str:
+    """Say what attributes of the pool can be mapped from."""
+    if "claims" not in preset.keys:
+        return "Its `AttributeMapping` can name the [standard claims](../add-an-idp.md#claims), as far as they come."
+    names = ", ".join(f"`{name}`" for name in preset.keys["claims"])
+    return f"Its `AttributeMapping` can name {names}, as far as they come; for more [map claims](../add-an-idp.md#claims)."
 
 
 def _overlays(title: str, preset: Preset, overlays: tuple[Overlay, ...]) -> Iterator[str]:

@@ -66,8 +66,10 @@ def to_identity(
     relayed = connection.tokens == "relay"
     if relayed and not upstream_id_token:
         raise UpstreamError("id_token_missing")
+    # A claim that its own issuer signs counts where it was verified: in userinfo. The IdP cannot state it by itself.
+    own = {name: value for name, value in id_token.items() if name not in connection.userinfo.nested}
     mapper = Mapper(
-        _without_aggregation(id_token),
+        _without_aggregation(own),
         _without_aggregation(userinfo or {}),
         {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer},
     )

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fedbridge.strict_json import InvalidJson, decode
+
+if TYPE_CHECKING:
+    from fedbridge.model.policies import AssurancePolicy
 
 MAX_AGE = re.compile(r"[0-9]{1,9}")
 
@@ -59,7 +62,8 @@ def requested_claims(parameter: str) -> tuple[list[str] | None, bool]:
 
     None where it asks for no value in particular (Core §5.5.1, §5.5.1.1). Raises UncheckableParameter.
     """
-    asked = _member(_decode(parameter, "claims"), "id_token")
+    document = _decode(parameter, "claims")
+    asked, _ = _member(document, "id_token"), _member(document, "userinfo")
     acr, auth_time = _member(asked, "acr"), _member(asked, "auth_time")
     values = None
     if "value" in acr or "values" in acr:
@@ -67,6 +71,23 @@ def requested_claims(parameter: str) -> tuple[list[str] | None, bool]:
         if not isinstance(values, list) or not values or not all(isinstance(value, str) for value in values):
             raise UncheckableParameter("claims")
     return values, auth_time.get("essential") is True
+
+
+def unchecked_values(parameter: str, policy: AssurancePolicy) -> frozenset[str]:
+    """Return the names of claims that the `claims` parameter demands a value of, and that nothing compares.
+
+    An essential claim with a value (Core §5.5.1) is held to `assurance.claims` or `assurance.amr`; the ID token's `acr` to
+    what is asked for; userinfo's is read by nobody. Raises UncheckableParameter.
+    """
+    document, found = _decode(parameter, "claims"), set()
+    for where in ("id_token", "userinfo"):
+        for name, asked in _member(document, where).items():
+            if not isinstance(asked, dict) or not asked.keys() & {"value", "values"}:
+                continue
+            unread = where == "userinfo" if name == "acr" else asked.get("essential") is True
+            if unread:
+                found.add(name)
+    return frozenset(found - policy.claims.keys() - ({"amr"} if policy.amr else set()))
 
 
 def _member(document: Any, name: str) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from fedbridge.errors import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fedbridge.model.connection import Connection
 
 MAX_RAW = 95
@@ -30,11 +29,21 @@ def subject_parts(connection: Connection, subject: str, id_token: Mapping[str, A
     """
     if not connection.subject_claims:
         return (subject,)
-    values = (id_token.get(name) for name in connection.subject_claims)
+    values = (_named(id_token, name) for name in connection.subject_claims)
     parts = tuple(value for value in values if is_subject(value))
     if len(parts) != len(connection.subject_claims):
         raise UpstreamError("subject_claim_missing")
     return parts
+
+
+def _named(id_token: Mapping[str, Any], name: str) -> Any:
+    """Return the claim of this very name; else what its dots lead to, object by object: the actor's `act.sub` (RFC 8693)."""
+    if name in id_token:
+        return id_token[name]
+    value: Any = id_token
+    for step in name.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def is_subject(value: Any) -> TypeGuard[str]:

@@ -123,6 +123,19 @@ def _load(options: argparse.Namespace) -> dict[str, Connection]:
     return load(options.file, allow_local=options.local, private_hosts=options.private_host)
 
 
+def load_one(options: argparse.Namespace) -> Connection:
+    """Return the connection that a command is about, its `client_id` a placeholder if no IdP has given it one."""
+    connections = load(
+        options.file, allow_local=options.local, private_hosts=options.private_host, allow_unregistered=True
+    )
+    found = connections.get(options.connection)
+    if found is None:
+        raise ConfigurationError(
+            f"{options.file}: has no connection {options.connection}; there are {', '.join(connections)}"
+        )
+    return found
+
+
 class Quiet:
     """The command prints what it does; the events of a running bridge are not its business."""
 

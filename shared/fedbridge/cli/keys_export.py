@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
 from fedbridge.cli.certificates import certificate_pem, public_pem, request_pem, subject_name
-from fedbridge.cli.connections import Quiet
-from fedbridge.configuration.file import load
+from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.errors import ConfigurationError
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
@@ -55,14 +54,7 @@ def add_command(actions: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the key material; raises ConfigurationError, KeyUnavailable. Nothing that is printed is secret."""
-    connections = load(
-        options.file, allow_local=options.local, private_hosts=options.private_host, allow_unregistered=True
-    )
-    connection = connections.get(options.connection)
-    if connection is None:
-        raise ConfigurationError(
-            f"{options.file}: has no connection {options.connection}; there are {', '.join(connections)}"
-        )
+    connection = load_one(options)
     clients = functools.cache(sdk_client)
     secrets = CachedSecrets(clients, allow_local=options.local, telemetry=Quiet())
     keys = CachedKeys(secrets, clients, trust_stored=False)

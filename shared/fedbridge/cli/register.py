@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.registration_desk import Desk, opened
-from fedbridge.configuration.file import unregistered
+from fedbridge.configuration.rules import unregistered
 from fedbridge.errors import ConfigurationError
-from fedbridge.rp.client_metadata import Facts, requested, shortcomings, updated
+from fedbridge.rp.client_metadata import Facts, requested, updated
+from fedbridge.rp.granted_metadata import shortcomings
 from fedbridge.rp.registration import Answer, discover, endpoint_of, problems
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def _update(desk: Desk) -> int:
 
 def _delete(desk: Desk) -> int:
     client_uri, token = desk.managed()
-    desk.registrar.delete(client_uri, token)
+    with desk.rescue.reserved():  # A token that waits to be stored is the one that is still good.
+        desk.registrar.delete(client_uri, token)
     print(
         f"{desk.connection.name}: the registration is deleted, and every sign-in of this client id with it."
     )

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
-from fedbridge.cli.connections import Quiet
+from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.cli.dev import loopback_hosts
 from fedbridge.cli.rescue import Rescue
 from fedbridge.cli.secret_store import SecretStore
-from fedbridge.configuration.file import load
 from fedbridge.configuration.registration_rules import registration_problems
 from fedbridge.configuration.urls import Allowed, browser_url_problem
 from fedbridge.errors import ConfigurationError
@@ -179,15 +178,8 @@ def opened(options: argparse.Namespace) -> Iterator[Desk]:
 
 
 def _connection(options: argparse.Namespace) -> Connection:
-    """Return the connection as it is in the file, its `client_id` a placeholder if it has none yet."""
-    connections = load(
-        options.file, allow_local=options.local, private_hosts=options.private_host, allow_unregistered=True
-    )
-    found = connections.get(options.connection)
-    if found is None:
-        raise ConfigurationError(
-            f"{options.file}: has no connection {options.connection}; there are {', '.join(connections)}"
-        )
+    """Return the connection, held to the rules of registration even where it has no `registration`."""
+    found = load_one(options)
     allowed = Allowed(local=options.local, private_hosts=frozenset(options.private_host))
     assumed = replace(found, registration=found.registration or Registration())
     problems = list(registration_problems(assumed, allowed))
@@ -212,9 +204,7 @@ def _base_url(options: argparse.Namespace) -> str:
 
 def _default_reference(options: argparse.Namespace) -> str:
     if options.environment is not None:
-        return (
-            f"secretsmanager:fedbridge/{options.environment}/{options.connection}/registration-access-token"
-        )
+        return f"secretsmanager:fedbridge/{options.environment}/registration/{options.connection}"
     if options.local:
         return f"file:{options.state / options.connection}.registration-access-token"
     raise ConfigurationError(

@@ -14,6 +14,7 @@ from fedbridge.claims.requested import (
     Vector,
     check_parameters,
     identity_confidence,
+    unchecked_values,
     vectors,
 )
 from fedbridge.configuration.structure import Problem
@@ -45,6 +46,8 @@ def assurance_problems(connection: Connection, allowed: Allowed) -> Iterator[Pro
     yield from _order(connection)
     yield from _map(connection)
     yield from _policy(connection.assurance)
+    if not malformed:
+        yield from _demanded(connection)
     if connection.assurance.vot == "credential" and not malformed:
         yield from _credential(connection)
 
@@ -55,6 +58,16 @@ def _parameters(connection: Connection) -> Iterator[Problem]:
             check_parameters({name: value})
         except UncheckableParameter:
             yield Problem(f"authorization.parameters.{name}", _PARAMETERS[name])
+
+
+def _demanded(connection: Connection) -> Iterator[Problem]:
+    parameter = connection.authorization.parameters.get("claims", "{}")
+    unchecked = sorted(unchecked_values(parameter, connection.assurance))
+    if unchecked:
+        yield Problem(
+            "authorization.parameters.claims",
+            f"demands values that nothing compares: those of {', '.join(unchecked)} belong into assurance.claims as well",
+        )
 
 
 def _without_id_token(connection: Connection) -> Iterator[Problem]:

@@ -66,6 +66,22 @@ def key_references(authentication: ClientAuthentication) -> Iterator[tuple[str, 
         yield f"retired_keys[{i}]", reference
 
 
+def signing_references(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield path and reference of every key that signs."""
+    for field, reference in key_references(connection.client_authentication):
+        yield f"client_authentication.{field}", reference
+    request_object, mutual_tls = connection.authorization.request_object, connection.mutual_tls
+    if request_object is not None and request_object.key is not None:
+        yield "authorization.request_object.key", request_object.key
+    if mutual_tls is not None:
+        yield "mutual_tls.key", mutual_tls.key
+
+
+def document_of(reference: str) -> str:
+    """Return the reference to the whole document, of which a fragment names a part."""
+    return reference.partition("#")[0]
+
+
 def _credentials(authentication: ClientAuthentication, *, certified: bool) -> Iterator[tuple[str, str]]:
     method = authentication.method
     if method == "auto":
@@ -132,6 +148,9 @@ def _references(authentication: ClientAuthentication, *, local: bool) -> Iterato
         reference = getattr(authentication, field)
         if reference is not None and (problem := reference_problem(reference, local=local, key=False)):
             yield field, problem
+    for key, field in seen.items():
+        if authentication.secret in (key, document_of(key)):
+            yield "secret", f"is the document of {field}: a secret is sent, a private key never"
 
 
 def _certificate(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:

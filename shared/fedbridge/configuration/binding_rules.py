@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fedbridge.configuration.authentication_rules import TLS_METHODS, key_references
+from fedbridge.configuration.authentication_rules import TLS_METHODS, signing_references
 from fedbridge.configuration.references import reference_problem
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed
@@ -37,9 +37,9 @@ def _mutual_tls(connection: Connection, policy: MutualTls, allowed: Allowed) -> 
             problem := reference_problem(reference, local=allowed.local, key=False)
         ):
             yield Problem(f"mutual_tls.{field}", problem)
-    for field, reference in key_references(connection.client_authentication):
-        if reference == policy.key:
-            yield Problem("mutual_tls.key", f"is client_authentication.{field} as well: one key, one use")
+    for path, reference in signing_references(connection):
+        if reference == policy.key and path != "mutual_tls.key":
+            yield Problem("mutual_tls.key", f"is {path} as well: one key, one use")
     if policy.next_certificate is not None:
         if policy.next_certificate == policy.certificate:
             yield Problem("mutual_tls.next_certificate", "is the same as certificate")

@@ -48,7 +48,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Connection.tokens": ("Sign an ID token for Cognito (reissue), or hand the IdP's own through (relay).", {}),
     "Connection.subject": ("What Cognito gets as sub: a hash of namespace, issuer and subject, or the IdP's own.", {}),
     "Connection.subject_namespace": ("Stands for the connection's name in hashed subjects; keeps them when it is renamed.", {}),
-    "Connection.subject_claims": ("ID-token claims that together name a person, in place of sub.", {}),
+    "Connection.subject_claims": ("ID-token claims that together name a person, in place of sub; dots lead into objects (act.sub).", {}),
     "Connection.case_sensitive_pool": ("The user pool tells capitals from small letters, so raw subjects may hold them.", {}),
     "Connection.user_agent": ("User-Agent of the bridge's requests to the IdP.", {}),
     "RelyingParty.client_id": ("The client id that Cognito is configured with.", {"minLength": 1}),

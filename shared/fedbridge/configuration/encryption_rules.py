@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fedbridge.configuration.authentication_rules import key_references
+from fedbridge.configuration.authentication_rules import signing_references
 from fedbridge.configuration.references import reference_problem
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed
@@ -62,7 +62,7 @@ def _keys(connection: Connection, policy: TokenDecryption, allowed: Allowed) -> 
     for field in ("keys", "retired_keys"):
         if len(getattr(policy, field)) > MAX_KEYS:
             yield field, f"must be at most {MAX_KEYS}: a token without a kid is tried on each"
-    signing = dict(_signing(connection))
+    signing = {reference: path for path, reference in signing_references(connection)}
     seen: dict[str, str] = {}
     for field, reference in decryption_references(policy):
         if problem := reference_problem(reference, local=allowed.local, key=True):
@@ -72,17 +72,6 @@ def _keys(connection: Connection, policy: TokenDecryption, allowed: Allowed) -> 
         elif reference in signing:
             yield field, f"is {signing[reference]} as well: one key, one use"
         seen.setdefault(reference, field)
-
-
-def _signing(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Yield reference and path of every key that signs."""
-    for field, reference in key_references(connection.client_authentication):
-        yield reference, f"client_authentication.{field}"
-    request_object, mutual_tls = connection.authorization.request_object, connection.mutual_tls
-    if request_object is not None and request_object.key is not None:
-        yield request_object.key, "authorization.request_object.key"
-    if mutual_tls is not None:
-        yield mutual_tls.key, "mutual_tls.key"
 
 
 def _algorithms(field: str, names: tuple[str, ...], known: tuple[str, ...]) -> Iterator[tuple[str, str]]:

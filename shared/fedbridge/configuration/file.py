@@ -9,7 +9,7 @@ from typing import Any
 
 from fedbridge.configuration.document import version_of
 from fedbridge.configuration.presets import About, Preset, read_preset, under
-from fedbridge.configuration.rules import name_problem, problems_between, problems_of
+from fedbridge.configuration.rules import name_problem, problems_between, problems_of, unregistered
 from fedbridge.configuration.strict_yaml import read_yaml
 from fedbridge.configuration.structure import Problem, build
 from fedbridge.configuration.urls import Allowed
@@ -50,11 +50,6 @@ def load(
     if problems:
         raise ConfigurationError(problems=tuple(problems))
     return connections
-
-
-def unregistered(name: str) -> str:
-    """Return what stands for the client id of a connection that no IdP has given one."""
-    return f"{name} is not registered"
 
 
 def _bodies(path: Path | str, problems: list[str]) -> dict[str, Mapping[Any, Any]]:

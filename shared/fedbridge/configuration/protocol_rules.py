@@ -78,6 +78,11 @@ def _authorization(connection: Connection) -> Iterator[Problem]:
     profile = connection.authorization
     if "openid" in profile.scope.split(" "):
         yield Problem("authorization.scope", "must be the scopes of the documents, without openid")
+    if profile.pkce == "off":
+        yield Problem(
+            "authorization.pkce",
+            "must stay S256: there is no nonce, and nothing else tells a stolen code",
+        )
     if profile.acr_values:
         yield Problem("authorization.acr_values", _NOT_OAUTH2)
     if profile.request_object is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fedbridge.configuration.authentication_rules import document_of, signing_references
+from fedbridge.configuration.encryption_rules import decryption_references
 from fedbridge.configuration.references import reference_problem
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed, upstream_url_problem
@@ -23,7 +25,7 @@ def registration_problems(connection: Connection, allowed: Allowed) -> Iterator[
         yield Problem("registration", f"`fedbridge register {connection.name}` gets the client_id")
     for path, message in (
         *_urls(registration, allowed),
-        *_tokens(registration, connection.client_authentication.secret, allowed),
+        *_tokens(connection, registration, allowed),
     ):
         yield Problem(f"registration.{path}", message)
     match connection.client_authentication.method:
@@ -42,7 +44,9 @@ def _urls(registration: Registration, allowed: Allowed) -> Iterator[tuple[str, s
             yield field, problem
 
 
-def _tokens(registration: Registration, secret: str | None, allowed: Allowed) -> Iterator[tuple[str, str]]:
+def _tokens(
+    connection: Connection, registration: Registration, allowed: Allowed
+) -> Iterator[tuple[str, str]]:
     for field in ("initial_access_token", "access_token"):
         reference = getattr(registration, field)
         if reference is not None and (
@@ -56,10 +60,19 @@ def _tokens(registration: Registration, secret: str | None, allowed: Allowed) ->
         return
     if access_token.startswith("env:"):
         yield "access_token", "must not be an env: reference: fedbridge writes it"
-    # What registering stores under one would be read as the other.
-    for other, reference in (
-        ("initial_access_token", registration.initial_access_token),
-        ("client_authentication.secret", secret),
-    ):
-        if access_token == reference:
+    # What registering stores under one would be read as the other, or stand in its place.
+    for other, reference in _others(connection, registration):
+        if access_token in (reference, document_of(reference)):
             yield "access_token", f"is the same reference as {other}"
+
+
+def _others(connection: Connection, registration: Registration) -> Iterator[tuple[str, str]]:
+    """Yield path and reference of the other secrets and the keys."""
+    if registration.initial_access_token is not None:
+        yield "initial_access_token", registration.initial_access_token
+    if connection.client_authentication.secret is not None:
+        yield "client_authentication.secret", connection.client_authentication.secret
+    yield from signing_references(connection)
+    if connection.token_decryption is not None:
+        for field, reference in decryption_references(connection.token_decryption):
+            yield f"token_decryption.{field}", reference

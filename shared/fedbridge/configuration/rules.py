@@ -63,6 +63,11 @@ def name_problem(name: str) -> str | None:
     return "a name must be 1 to 63 of a-z, 0-9 and -, and begin with a letter or a digit"
 
 
+def unregistered(name: str) -> str:
+    """Return what stands for the client id of a connection that no IdP has given one."""
+    return f"{name} is not registered"
+
+
 def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
     """Return everything that is wrong with one connection."""
     return [
@@ -279,7 +284,7 @@ def _is_label(text: str) -> bool:
 def _relay(connection: Connection) -> Iterator[Problem]:
     """Cognito gets the upstream's own token: it is the audience, and it must be able to verify it."""
     for i, party in enumerate(connection.relying_parties):
-        if party.client_id != connection.client_id:
+        if connection.client_id not in {party.client_id, unregistered(connection.name)}:
             yield Problem(
                 f"relying_parties[{i}].client_id",
                 "must be the connection's client_id: relayed tokens are made out to it",

@@ -53,7 +53,7 @@ def build(cls: type[T], data: Mapping[Any, Any], problems: list[Problem], path: 
 
 
 @functools.cache
-def hints(cls: type[Any]) -> dict[str, Any]:
+def hints(cls: Any) -> dict[str, Any]:
     """Return the resolved types of a dataclass's fields."""
     return typing.get_type_hints(cls)
 

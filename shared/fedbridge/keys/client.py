@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from fedbridge.errors import ConfigurationError
 from fedbridge.keys.algorithms import ALGORITHMS
 from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
@@ -85,8 +87,8 @@ def _chain(text: str, kid: str, source: str) -> list[str]:
     chain = certificates_der(text, source)
     try:
         leaf = load_der_x509_certificate(chain[0]).public_key()
-    except ValueError:
-        raise ConfigurationError(f"{source}: not a certificate (X.509)") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigurationError(f"{source}: not a certificate (X.509) with a key that can be used") from None
     if thumbprint(require_strong(leaf, source)) != kid:
         raise ConfigurationError(f"{source}: the first certificate is not of the connection's key")
     return [base64.b64encode(der).decode("ascii") for der in chain]

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import Certificate, load_der_x509_certificate
@@ -19,7 +20,7 @@ from fedbridge.keys.strength import require_strong
 from fedbridge.ports import ClientCertificate
 
 if TYPE_CHECKING:
-    from fedbridge.keys.algorithms import PrivateKey
+    from fedbridge.keys.algorithms import PrivateKey, PublicKey
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.policies import MutualTls
     from fedbridge.ports import Keys, Secrets
@@ -35,7 +36,7 @@ def client_certificate(chain: str, key: PrivateKey, *, source: str, now: float) 
     """
     certificates = [_certificate(der, source) for der in certificates_der(chain, source)]
     own = certificates[0]
-    public = require_strong(own.public_key(), source)
+    public = _public_key(own, source)
     if thumbprint(public) != thumbprint(key.public_key()):
         raise ConfigurationError(
             f"{source}: the first certificate is not of mutual_tls.key", reason="client_certificate_mismatch"
@@ -70,7 +71,7 @@ def certificate_jwks(
 def _jwk(chain: str, source: str) -> dict[str, Any]:
     ders = certificates_der(chain, source)
     own = _certificate(ders[0], source)
-    public = require_strong(own.public_key(), source)
+    public = _public_key(own, source)
     digest = b64url(own.fingerprint(SHA256()))
     return {
         **public_jwk(public, choose_algorithm(public, None, source).name),
@@ -78,6 +79,16 @@ def _jwk(chain: str, source: str) -> dict[str, Any]:
         "x5c": [base64.b64encode(der).decode("ascii") for der in ders],
         "x5t#S256": digest,
     }
+
+
+def _public_key(certificate: Certificate, source: str) -> PublicKey:
+    try:
+        public = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # such as a curve that OpenSSL does not know
+        raise ConfigurationError(
+            f"{source}: the certificate's key is of an unknown kind", reason="client_certificate_invalid"
+        ) from None
+    return require_strong(public, source)
 
 
 def _certificate(der: bytes, source: str) -> Certificate:

@@ -211,7 +211,8 @@ class RelyingParty:
 class Connection:
     """One upstream IdP (`issuer`, `client_id` as registered there) and the relying parties that sign in through it.
 
-    `subject_claims` are the ID-token claims that together name a person, for IdPs whose `sub` does not.
+    `subject_claims` are the ID-token claims that together name a person, for IdPs whose `sub` does not; dots lead into
+    objects (`act.sub`).
     `version` names the published revision (a digest of the configuration). `client_jwks` are the public keys that the
     IdP may fetch, filled in when the connection is published or loaded; never written by hand. `endpoint_hosts` are
     hosts beside the issuer's own that metadata may name. `timeouts`: see `fedbridge.model.deadline`.

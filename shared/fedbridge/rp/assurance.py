@@ -17,6 +17,7 @@ from fedbridge.claims.requested import (
     identity_confidence,
     max_age,
     requested_claims,
+    unchecked_values,
     vectors,
 )
 from fedbridge.errors import OAuthError
@@ -83,6 +84,8 @@ def requested_assurance(
         vectors(remembered["vtr"])
     if "claims" in parameters:
         acr, auth_time = requested_claims(parameters["claims"])
+        if unchecked_values(parameters["claims"], policy):
+            raise UncheckableParameter("claims")
         remembered |= {"acr_claim": json.dumps(acr)} if acr is not None else {}
         remembered |= {"auth_time_claim": "essential"} if auth_time else {}
     if policy.acr_map and "acr_values" in asked:

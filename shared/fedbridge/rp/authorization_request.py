@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from fedbridge.errors import ConfigurationError, OAuthError, UpstreamError
@@ -44,8 +44,8 @@ def build_authorization_request(
 
     What the connection fixes goes before what Cognito sends in `parameters`; only `acr_values` and `max_age` may be
     narrowed by it. Nothing is sent to the IdP but a request that is pushed, and the question for a key to encrypt to.
-    Raises OAuthError invalid_request, ConfigurationError (`authorization_query_too_long`, also an OAuthError where
-    the app's parameters are in the query), KeyUnavailable, DeadlineExceeded, UpstreamError where the endpoint's own query
+    Raises OAuthError invalid_request, ConfigurationError (`authorization_query_too_long`, an OAuthError where the
+    app's parameters are in it), KeyUnavailable, DeadlineExceeded, UpstreamError where the endpoint's own query
     holds a parameter of ours, and what making and pushing the request raises.
     """
     connection, profile = context.connection, context.connection.authorization
@@ -60,7 +60,7 @@ def build_authorization_request(
     if _is_pushed(context):
         sent = _push(context, sent)
     url = _with_query(context.metadata.authorization_endpoint, sent)
-    _check_length(connection, url, of_app=sent.keys() & passed.keys())
+    _check_length(connection, url, of_app=bool(passed) and "request_uri" not in sent)
     return UpstreamRedirect(url=url, remembered=remembered)
 
 
@@ -122,8 +122,9 @@ def _extra_parameters(connection: Connection, passed: Mapping[str, str]) -> dict
 def _check_allowed(connection: Connection, request: Mapping[str, str]) -> None:
     """Refuse to send what the IdP would refuse; `request` and `request_uri` come later, and only carry what is here."""
     allowed = connection.authorization.allowed_parameters
-    missing = request.keys() - set(request if allowed is None else allowed)
-    if missing:
+    if allowed is None:
+        return
+    if missing := request.keys() - set(allowed):
         raise ConfigurationError(
             f"connection {connection.name}: authorization.allowed_parameters lacks {', '.join(sorted(missing))}"
         )
@@ -180,7 +181,7 @@ def _with_query(endpoint: str, request: Mapping[str, str]) -> str:
     return f"{endpoint}{separator}{urlencode(request, quote_via=quote, safe='')}"
 
 
-def _check_length(connection: Connection, url: str, *, of_app: Collection[str]) -> None:
+def _check_length(connection: Connection, url: str, *, of_app: bool) -> None:
     """Keep to the IdP's cap: GOV.UK's firewall, for one, stops longer queries without a word that anybody could read."""
     most = connection.authorization.max_query
     if most is None or len(urlsplit(url).query) <= most:

@@ -1,4 +1,4 @@
-"""What the bridge registers about itself, from what a connection needs (RFC 7591 §2), and what of it the IdP granted.
+"""What the bridge registers about itself, from what a connection needs (RFC 7591 §2).
 
 Members are from OpenID Connect Dynamic Client Registration 1.0 §2, RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, RFC 9101
 §10.5, RFC 9126 §6, RFC 9449 §5.2 and JARM §3.
@@ -54,7 +54,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Choice:
+class Choice:
     """A member with one of some values: what will do, the best first, and what its absence in an answer means.
 
     What is not `asked` for may be absent; with nothing `accepted` it must be.
@@ -75,7 +75,7 @@ class _Choice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Demand:
+class Demand:
     """A flag: whether it is asked for, and whether sign-ins would do what it demands; if not, what is missing."""
 
     name: str
@@ -98,10 +98,10 @@ def requested(connection: Connection, facts: Facts) -> dict[str, Any]:
     }
     metadata |= {
         choice.name: _chosen(choice, facts.supported)
-        for choice in _choices(connection, facts)
+        for choice in choices(connection, facts)
         if choice.asked and choice.accepted
     }
-    metadata |= {demand.name: True for demand in _demands(connection, facts) if demand.asked}
+    metadata |= {demand.name: True for demand in demands(connection, facts) if demand.asked}
     if facts.certificate_subject is not None:
         metadata["tls_client_auth_subject_dn"] = facts.certificate_subject
     if facts.jwks and facts.jwks_uri is not None:
@@ -124,24 +124,11 @@ def updated(
     return {**kept, **requested(connection, facts), "client_id": client_id}
 
 
-def shortcomings(connection: Connection, facts: Facts, granted: Mapping[str, Any]) -> list[str]:
-    """Return in what the granted metadata (RFC 7591 §3.2.1) would fail sign-ins of this connection, a line each."""
-    return [
-        *_list_shortcomings(connection, facts, granted),
-        *(line for choice in _choices(connection, facts) if (line := _unacceptable(choice, granted))),
-        *(
-            f"{demand.name}: the IdP demands it: {demand.remedy}"
-            for demand in _demands(connection, facts)
-            if granted.get(demand.name) is True and not demand.met
-        ),
-        *_key_shortcomings(facts, granted),
-    ]
-
-
-def _choices(connection: Connection, facts: Facts) -> list[_Choice]:
+def choices(connection: Connection, facts: Facts) -> list[Choice]:
+    """Return the members that have one of some values, as this connection can do with them."""
     algorithm = facts.assertion_algorithm
     choices = [
-        _Choice(
+        Choice(
             name="token_endpoint_auth_method",
             accepted=(facts.method,),
             default="client_secret_basic",
@@ -150,12 +137,12 @@ def _choices(connection: Connection, facts: Facts) -> list[_Choice]:
     if algorithm is not None:
         # Unregistered, any algorithm may be used (OpenID Connect Dynamic Client Registration 1.0 §2).
         choices.append(
-            _Choice(name="token_endpoint_auth_signing_alg", accepted=(algorithm,), default=algorithm)
+            Choice(name="token_endpoint_auth_signing_alg", accepted=(algorithm,), default=algorithm)
         )
     if connection.protocol == "oidc":
         policy = connection.id_token
         choices.append(
-            _Choice(name="id_token_signed_response_alg", accepted=policy.algorithms, default="RS256")
+            Choice(name="id_token_signed_response_alg", accepted=policy.algorithms, default="RS256")
         )
         choices += _encryption(
             "id_token_encrypted_response", connection, facts, allowed=policy.encryption != "none",
@@ -167,41 +154,41 @@ def _choices(connection: Connection, facts: Facts) -> list[_Choice]:
     return choices
 
 
-def _userinfo(connection: Connection, facts: Facts) -> Iterator[_Choice]:
+def _userinfo(connection: Connection, facts: Facts) -> Iterator[Choice]:
     policy = connection.userinfo
     if policy.method == "none":
         return
     signed = policy.format != "json"
     algorithms = policy.algorithms or connection.id_token.algorithms
-    yield _Choice(name="userinfo_signed_response_alg", accepted=algorithms if signed else (), asked=signed)
+    yield Choice(name="userinfo_signed_response_alg", accepted=algorithms if signed else (), asked=signed)
     yield from _encryption(
         "userinfo_encrypted_response", connection, facts, allowed=policy.format in {"jwe", "jws_or_jwe"},
         asked=policy.format == "jwe",
     )  # fmt: skip
 
 
-def _authorization_response(connection: Connection, facts: Facts) -> Iterator[_Choice]:
+def _authorization_response(connection: Connection, facts: Facts) -> Iterator[Choice]:
     mode = connection.authorization.response_mode or ""
     if "jwt" not in mode:
         return
     policy = connection.authorization_response
     algorithms = policy.algorithms or connection.id_token.algorithms
-    yield _Choice(name="authorization_signed_response_alg", accepted=algorithms, default="RS256")
+    yield Choice(name="authorization_signed_response_alg", accepted=algorithms, default="RS256")
     yield from _encryption(
         "authorization_encrypted_response", connection, facts, allowed=policy.encryption != "none",
         asked=policy.encryption == "required",
     )  # fmt: skip
 
 
-def _request_object(connection: Connection, facts: Facts) -> Iterator[_Choice]:
+def _request_object(connection: Connection, facts: Facts) -> Iterator[Choice]:
     profile, algorithm = connection.authorization.request_object, facts.request_object_algorithm
     if profile is None or algorithm is None:
         return
     # Unregistered, any of these that the IdP supports may be used (ibid.).
-    yield _Choice(name="request_object_signing_alg", accepted=(algorithm,), default=algorithm)
+    yield Choice(name="request_object_signing_alg", accepted=(algorithm,), default=algorithm)
     if profile.encryption_algorithm is not None:
         for suffix, value in (("alg", profile.encryption_algorithm), ("enc", profile.content_encryption)):
-            yield _Choice(
+            yield Choice(
                 name=f"request_object_encryption_{suffix}",
                 accepted=(value,),
                 default=value,
@@ -210,7 +197,7 @@ def _request_object(connection: Connection, facts: Facts) -> Iterator[_Choice]:
 
 def _encryption(
     prefix: str, connection: Connection, facts: Facts, *, allowed: bool, asked: bool
-) -> Iterator[_Choice]:
+) -> Iterator[Choice]:
     """Yield `{prefix}_alg` and `{prefix}_enc`; where nothing is encrypted, what the IdP must not grant."""
     policy = connection.token_decryption
     algorithms: tuple[str, ...] = ()
@@ -224,8 +211,8 @@ def _encryption(
             f"connection {connection.name}: {prefix}_alg: no key of token_decryption serves an algorithm"
             " that it allows"
         )
-    yield _Choice(name=f"{prefix}_alg", accepted=algorithms, asked=asked)
-    yield _Choice(
+    yield Choice(name=f"{prefix}_alg", accepted=algorithms, asked=asked)
+    yield Choice(
         name=f"{prefix}_enc",
         accepted=contents,
         default="A128CBC-HS256" if asked else None,
@@ -239,28 +226,29 @@ def _encrypts(jwk: Mapping[str, Any], algorithm: str) -> bool:
     return algorithm.startswith("RSA" if jwk["kty"] == "RSA" else "ECDH")
 
 
-def _demands(connection: Connection, facts: Facts) -> list[_Demand]:
+def demands(connection: Connection, facts: Facts) -> list[Demand]:
+    """Return the flags by which a client may be held to more than others."""
     profile = connection.authorization
     return [
-        _Demand(
+        Demand(
             name="require_pushed_authorization_requests",
             asked=profile.par == "required",
             met=facts.pushes,
             remedy="set authorization.par: required",
         ),
-        _Demand(
+        Demand(
             name="require_signed_request_object",
             asked=profile.request_object is not None,
             met=profile.request_object is not None,
             remedy="set authorization.request_object",
         ),
-        _Demand(
+        Demand(
             name="dpop_bound_access_tokens",
             asked=connection.dpop is not None,
             met=connection.dpop is not None,
             remedy="set dpop",
         ),
-        _Demand(
+        Demand(
             name="tls_client_certificate_bound_access_tokens",
             asked=connection.mutual_tls is not None and connection.dpop is None,
             met=connection.mutual_tls is not None,
@@ -269,7 +257,7 @@ def _demands(connection: Connection, facts: Facts) -> list[_Demand]:
     ]
 
 
-def _chosen(choice: _Choice, supported: Mapping[str, Sequence[str]]) -> str:
+def _chosen(choice: Choice, supported: Mapping[str, Sequence[str]]) -> str:
     offered = supported.get(choice.supported)
     for value in choice.accepted:
         if offered is None or value in offered:
@@ -278,48 +266,3 @@ def _chosen(choice: _Choice, supported: Mapping[str, Sequence[str]]) -> str:
         f"{choice.name}: the connection takes {', '.join(choice.accepted)}, but the IdP's {choice.supported} are"
         f" {', '.join(offered or ()) or 'empty'}"
     )
-
-
-def _unacceptable(choice: _Choice, granted: Mapping[str, Any]) -> str | None:
-    value = granted.get(choice.name)
-    value = choice.default if value is None else value
-    if value in choice.accepted or (value is None and not choice.asked):
-        return None
-    needed = ", ".join(choice.accepted) if choice.accepted else "none"
-    return f"{choice.name}: granted is {'none' if value is None else _shown(value)}, the connection needs {needed}"
-
-
-def _list_shortcomings(connection: Connection, facts: Facts, granted: Mapping[str, Any]) -> Iterator[str]:
-    for name, needed in (
-        ("redirect_uris", facts.callback_url),
-        ("response_types", "code"),
-        ("grant_types", "authorization_code"),
-    ):
-        values = granted.get(name, [needed])
-        if not isinstance(values, list) or needed not in values:
-            yield f"{name}: {needed} is not among the granted"
-    scope = granted.get("scope")
-    missing = (
-        [each for each in connection.authorization.scope.split(" ") if each not in scope.split(" ")]
-        if isinstance(scope, str)
-        else []
-    )
-    if missing:
-        yield f"scope: not granted: {' '.join(missing)}"
-
-
-def _key_shortcomings(facts: Facts, granted: Mapping[str, Any]) -> Iterator[str]:
-    uri, jwks = granted.get("jwks_uri"), granted.get("jwks")
-    if facts.jwks and facts.jwks_uri is not None and uri not in {None, facts.jwks_uri}:
-        yield f"jwks_uri: granted is {_shown(uri)}"
-    if facts.jwks and facts.jwks_uri is None and isinstance(jwks, Mapping):
-        keys = jwks.get("keys")
-        kids = {key.get("kid") for key in keys if isinstance(key, dict)} if isinstance(keys, list) else set()
-        if not {jwk["kid"] for jwk in facts.jwks} <= kids:
-            yield "jwks: the IdP keeps other keys than were registered"
-
-
-def _shown(value: object) -> str:
-    """Return a granted value for operators, bounded and printable."""
-    text = value if isinstance(value, str) else type(value).__name__
-    return "".join(character if " " <= character <= "~" else "?" for character in text[:200])

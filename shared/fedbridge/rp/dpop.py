@@ -35,7 +35,8 @@ MAX_NONCE = 1024
 MAX_NONCES = 1024
 
 _NONCE = re.compile(rf"[\x21\x23-\x5b\x5d-\x7e]{{1,{MAX_NONCE}}}")  # RFC 9449 §8.1
-_CHALLENGE = re.compile(r'\bDPoP\b.*\berror="?use_dpop_nonce\b', re.IGNORECASE | re.DOTALL)
+_SCHEME = re.compile(r"\bDPoP\b", re.IGNORECASE)
+_NONCE_WANTED = re.compile(r'\berror="?use_dpop_nonce\b', re.IGNORECASE)
 _CURVES: Mapping[str, ec.EllipticCurve] = {
     "ES256": ec.SECP256R1(),
     "ES384": ec.SECP384R1(),
@@ -160,12 +161,25 @@ class Prover:
         code, or pushed request, is worth a second try. Raises UpstreamError: `dpop_nonce_missing` (asked for, and none
         given that could be sent), `dpop_nonce_refused` (asked for twice), and what `make` raises.
         """
-        response = self._send_once(method, url, make, deadline, access_token)
+        server: Server = "authorization" if access_token is None else "resource"
+
+        def attempt(nonce: str | None) -> tuple[OutboundResponse, str | None]:
+            proof = self.proof(method, url, deadline, access_token=access_token, nonce=nonce)
+            response = make(proof)
+            # Any answer may bring the nonce of the next request (§8.2); what cannot be one is as good as none.
+            given = response.headers.get("dpop-nonce", "")
+            if not _NONCE.fullmatch(given):
+                return response, None
+            self.nonces.put(self.connection, server, given)
+            return response, given
+
+        response, given = attempt(self.nonces.get(self.connection, server))
         if not asks_for_nonce(response):
             return response
-        if not _NONCE.fullmatch(response.headers.get("dpop-nonce", "")):
+        if given is None:
             raise UpstreamError("dpop_nonce_missing", upstream_status=response.status)
-        response = self._send_once(method, url, make, deadline, access_token)
+        # This very nonce, and not the last one that any sign-in was given: that may be older.
+        response, _ = attempt(given)
         if asks_for_nonce(response):
             raise UpstreamError(
                 "dpop_nonce_refused", upstream_code="use_dpop_nonce", upstream_status=response.status
@@ -191,27 +205,10 @@ class Prover:
             claims["nonce"] = nonce
         return sign_compact(self.key, {"typ": "dpop+jwt", "jwk": self.key.public_jwk}, claims, deadline)
 
-    def _send_once(
-        self,
-        method: str,
-        url: str,
-        make: Callable[[str], OutboundResponse],
-        deadline: Deadline,
-        access_token: str | None,
-    ) -> OutboundResponse:
-        server: Server = "authorization" if access_token is None else "resource"
-        nonce = self.nonces.get(self.connection, server)
-        response = make(self.proof(method, url, deadline, access_token=access_token, nonce=nonce))
-        # Any answer may bring the nonce of the next request (§8.2); what cannot be one is as good as none.
-        given = response.headers.get("dpop-nonce", "")
-        if _NONCE.fullmatch(given):
-            self.nonces.put(self.connection, server, given)
-        return response
-
 
 def asks_for_nonce(response: OutboundResponse) -> bool:
     """Tell whether a server wants a nonce: 400 with this error in the body (§8), 401 with it in the challenge (§9)."""
-    if response.status == 401 and _CHALLENGE.search(response.headers.get("www-authenticate", "")):
+    if response.status == 401 and _challenged(response.headers.get("www-authenticate", "")):
         return True
     if response.status not in {400, 401}:
         return False
@@ -219,6 +216,12 @@ def asks_for_nonce(response: OutboundResponse) -> bool:
         return decode_object(response.body).get("error") == "use_dpop_nonce"
     except InvalidJson:
         return False
+
+
+def _challenged(challenge: str) -> bool:
+    """Look for the scheme, then for the error behind it: one expression for both takes the square of a long header."""
+    scheme = _SCHEME.search(challenge)
+    return scheme is not None and _NONCE_WANTED.search(challenge, scheme.end()) is not None
 
 
 def target_uri(url: str) -> str:

@@ -15,7 +15,7 @@ from fedbridge.model.policies import NestedToken
 from fedbridge.rp.claim_checks import check_lifetime, check_parties
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import assurance_not_met
-from fedbridge.rp.jwks import JwkSet, JwksSource, KeyDocument, VerificationKey, usable_keys
+from fedbridge.rp.jwks import MAX_KEYS, JwkSet, JwksSource, KeyDocument, VerificationKey, usable_keys
 from fedbridge.rp.jwt import Accepted, verify_jwt
 from fedbridge.strict_json import InvalidJson, decode_object
 
@@ -109,11 +109,18 @@ def parse_did_document(body: bytes, *, did: str) -> JwkSet:
     assertion, methods = (document.get(name, []) for name in ("assertionMethod", "verificationMethod"))
     if not isinstance(assertion, list) or not isinstance(methods, list):
         raise UpstreamError("did_document_malformed")
+    if max(len(assertion), len(methods)) > MAX_KEYS:  # Each of one list is looked for in the other.
+        raise UpstreamError("jwks_too_many_keys")
     return usable_keys([*_jwks(assertion, methods, did)])
 
 
 def _jwks(assertion: list[Any], methods: list[Any], did: str) -> Iterator[Mapping[str, Any]]:
-    described = [each for each in (*assertion, *methods) if isinstance(each, dict)]
+    written_out = [each for each in assertion if isinstance(each, dict)]
+    # One that stands in both places as it is, is one; where the two differ, neither is used.
+    described = [
+        *written_out,
+        *(each for each in methods if isinstance(each, dict) and each not in written_out),
+    ]
     asserting = {_id(each.get("id") if isinstance(each, dict) else each, did) for each in assertion}
     for method in described:
         identifier, jwk = _id(method.get("id"), did), method.get("publicKeyJwk")

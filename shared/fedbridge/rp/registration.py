@@ -1,6 +1,6 @@
 """Dynamic client registration (RFC 7591) and its management (RFC 7592): requests out, answers in.
 
-Nothing here is on the way of a sign-in. What an answer grants is judged by `fedbridge.rp.client_metadata`, after whoever
+Nothing here is on the way of a sign-in. What an answer grants is judged by `fedbridge.rp.granted_metadata`, after whoever
 calls has stored the credentials in it: an access token that was rotated and lost cannot be had again.
 """
 
@@ -39,6 +39,9 @@ _CLIENT_ID = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,510}[\x21-\x7e])?")
 _SECRET = re.compile(r"[^\x00-\x1f\x7f]{1,4096}")  # RFC 6749 appendix A.2 has ASCII; some IdPs have not
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 _URL = re.compile(r"[\x21-\x7e]{1,2048}")
+_DATES = range(1, 253402300800)
+"""Seconds since the epoch that a calendar has: up to the year 9999."""
+
 _SUPPORTED = "_supported"
 _DESCRIPTION = 200
 """Characters of an IdP's own words that an operator is shown."""
@@ -183,7 +186,7 @@ def _answer(response: OutboundResponse, expected: tuple[int, ...], token: str | 
     return Answer(
         client_id=_text(document, "client_id", _CLIENT_ID),
         client_secret=_text(document, "client_secret", _SECRET),
-        client_secret_expires_at=expires_at if type(expires_at) is int and expires_at > 0 else 0,
+        client_secret_expires_at=expires_at if type(expires_at) is int and expires_at in _DATES else 0,
         client_uri=_text(document, "registration_client_uri", _URL),
         access_token=_text(document, "registration_access_token", _TOKEN),
         metadata={name: value for name, value in document.items() if name not in NOT_METADATA},

@@ -55,9 +55,10 @@ def choose_key(
     """Return `kid` and key of the first sound JWK that goes with the algorithm (RFC 7518 §4.1), None without one."""
     key_type = "EC" if algorithm.startswith("ECDH-ES") else "RSA"
     for member in published:
-        if member.get("kty") != key_type or member.get("alg") not in {None, algorithm}:
+        # Tuples, because a set would stumble over a list.
+        if member.get("kty") != key_type or member.get("alg") not in (None, algorithm):
             continue
-        if key_type == "EC" and member.get("crv") not in CURVES:
+        if key_type == "EC" and member.get("crv") not in tuple(CURVES):
             continue
         key = import_public_key(member, ec_class=_Agreeing)
         kid = member.get("kid")

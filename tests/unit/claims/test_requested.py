@@ -6,8 +6,10 @@ from fedbridge.claims.requested import (
     identity_confidence,
     max_age,
     requested_claims,
+    unchecked_values,
     vectors,
 )
+from fedbridge.model.policies import AssurancePolicy
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,26 @@ def test_acr_values_of_the_claims_parameter(claims, acr):
     assert requested_claims(claims) == (acr, False)
 
 
+@pytest.mark.parametrize(
+    ("claims", "names"),
+    [
+        ('{"id_token":{"acr":{"essential":true,"value":"high"}}}', set()),
+        ('{"userinfo":{"acr":{"value":"high"}}}', {"acr"}),
+        ('{"id_token":{"loa":{"essential":true,"value":"4"}}}', {"loa"}),
+        ('{"id_token":{"amr":{"essential":true,"values":["mfa"]}},"userinfo":{"loa":{"essential":true,"value":4}}}',
+         {"amr", "loa"}),
+        ('{"id_token":{"loa":{"value":"4"},"amr":{"essential":true},"name":null,"x":1}}', set()),
+        ('{"userinfo":{"verified_claims":{"verification":{"trust_framework":{"value":"eidas"}}}}}', set()),
+    ],
+)  # fmt: skip
+def test_values_that_are_demanded_and_compared_by_nothing(claims, names):
+    assert unchecked_values(claims, AssurancePolicy()) == names
+    assert unchecked_values(claims, AssurancePolicy(claims={"loa": ("4",)}, amr=("mfa",))) == names - {
+        "loa",
+        "amr",
+    }
+
+
 def test_auth_time_may_be_essential():
     assert requested_claims('{"id_token":{"auth_time":{"essential":true}}}') == (None, True)
     assert requested_claims('{"id_token":{"auth_time":{"essential":false}}}') == (None, False)
@@ -43,6 +65,7 @@ def test_auth_time_may_be_essential():
         "{",
         '{"id_token":[]}',
         '{"id_token":"acr"}',
+        '{"userinfo":["acr"]}',
         '{"id_token":{"acr":"high"}}',
         '{"id_token":{"acr":{"value":3}}}',
         '{"id_token":{"acr":{"value":null}}}',

@@ -137,6 +137,21 @@ def test_several_claims_are_hashed_one_by_one():
     assert to_subject(at, ISSUER, *parts) == hashlib.sha256(text).hexdigest()
 
 
+def test_dots_lead_into_objects_unless_they_are_of_the_name():
+    at = connection(subject_claims=("sub", "act.sub"))
+    acting = {"sub": "company", "act": {"sub": "ada"}}
+    assert subject_parts(at, "company", acting) == ("company", "ada")
+    assert subject_parts(at, "company", {**acting, "act.sub": "eve"}) == ("company", "eve")
+
+
+@pytest.mark.parametrize("act", [None, "ada", ["ada"], {}, {"sub": {}}, {"sub": ""}, {"subject": "ada"}])
+def test_who_acts_must_be_named(act):
+    at = connection(subject_claims=("sub", "act.sub"))
+    with pytest.raises(UpstreamError) as refused:
+        subject_parts(at, "company", {"sub": "company", "act": act})
+    assert refused.value.reason == "subject_claim_missing"
+
+
 @pytest.mark.parametrize("oid", [None, "", 7, True, ["o-1"], "x" * 256, " o", "o ", "o\n", "o\x00"])
 def test_a_claim_that_cannot_name_anybody_ends_the_sign_in(oid):
     at = connection(subject_claims=("tid", "oid"))

@@ -55,6 +55,7 @@ def test_parameters_that_can_be_checked(name, value):
         ("claims", "{"),
         ("claims", "[]"),
         ("claims", '{"id_token":{"acr":"high"}}'),
+        ("claims", '{"userinfo":["acr"]}'),
         ("claims", '{"id_token":{"acr":{"values":[3]}}}'),
     ],
 )
@@ -62,6 +63,17 @@ def test_parameters_that_cannot_be_checked_are_found_before_the_first_sign_in(na
     found = problems({"vot": "credential"} if name == "vtr" else {}, parameters={name: value})
     assert [path for path, _ in found] == [f"authorization.parameters.{name}"]
     assert value not in found[0][1]
+
+
+def test_a_level_that_is_demanded_by_a_claim_is_compared():
+    parameters = {"claims": '{"id_token":{"loa":{"essential":true,"values":["3","4"]}}}'}
+    assert problems(parameters=parameters) == [
+        (
+            "authorization.parameters.claims",
+            "demands values that nothing compares: those of loa belong into assurance.claims as well",
+        )
+    ]
+    assert problems({"claims": {"loa": ("3", "4")}}, parameters=parameters) == []
 
 
 def test_an_order_that_means_something():

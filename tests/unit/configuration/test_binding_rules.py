@@ -98,6 +98,13 @@ def test_the_key_of_assertions_is_no_key_for_tls(tmp_path, field):
     assert problem == f"mutual_tls.key: is client_authentication.{field} as well: one key, one use"
 
 
+def test_the_key_of_request_objects_is_no_key_for_tls(tmp_path):
+    profile = {"request_object": {"key": CERTIFICATE["key"]}}
+    assert one_problem(tmp_path, authorization=profile, mutual_tls=CERTIFICATE) == (
+        "mutual_tls.key: is authorization.request_object.key as well: one key, one use"
+    )
+
+
 def test_the_next_certificate_is_another_one_and_is_published(tmp_path):
     own = method("self_signed_tls_client_auth")
     following = {**CERTIFICATE, "next_certificate": "ssm:/fedbridge/prod/acme-tls-2"}

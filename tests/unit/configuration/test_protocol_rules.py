@@ -83,6 +83,11 @@ def test_what_rests_on_openid_connect_is_refused(tmp_path, name, value):
             "https://social.example/userinfo",
             f"endpoints.userinfo_endpoint: {DOES_NOT_APPLY}",
         ),
+        (
+            "authorization__pkce",
+            "off",
+            "authorization.pkce: must stay S256: there is no nonce, and nothing else tells a stolen code",
+        ),
         ("authorization__acr_values", ["high"], f"authorization.acr_values: {DOES_NOT_APPLY}"),
         ("authorization__request_object", {}, f"authorization.request_object: {DOES_NOT_APPLY}"),
         (

@@ -1,5 +1,7 @@
 """Rules of `authorization` and `authorization_response`, as far as requests are sifted, pushed, signed or answered signed."""
 
+from typing import Any
+
 import pytest
 
 from fedbridge.configuration.request_rules import needed_parameters
@@ -270,7 +272,7 @@ KMS_KEY = "kms:arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-12
 @pytest.mark.parametrize("field", ["keys", "retired_keys"])
 def test_case_160_encrypted_responses_are_never_opened_by_kms(tmp_path, encryption, field):
     """Whoever knows the callback could make the bridge call KMS otherwise, before anything is proven."""
-    changes = {
+    changes: dict[str, Any] = {
         "authorization": {"response_mode": "jwt"},
         "authorization_response": {"encryption": encryption},
         "token_decryption": DECRYPTION | {field: [KMS_KEY]},

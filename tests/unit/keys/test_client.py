@@ -19,6 +19,7 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import RequestObject
 from tests.fakes.kms import FakeKms
 from tests.fakes.telemetry import NullTelemetry
+from tests.support.client_certificates import on_an_unknown_curve
 from tests.support.keys import ec_key, private_pem, public_pem, rsa_key, thumbprint_of
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -45,6 +46,7 @@ def published(kms):
         "EC2": private_pem(ec_key("P-384")),
         "CERT": certificate_of(rsa_key()) + certificate_of(rsa_key(2048, 1)),
         "EC_CERT": certificate_of(ec_key()),
+        "UNKNOWN_CERT": on_an_unknown_curve(certificate_of(ec_key())),
         "PUBLIC": public_pem(rsa_key()),
         "BROKEN": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
     }
@@ -117,6 +119,7 @@ def test_a_certificate(published):
         ({"key": "env:RSA1", "certificate": "env:EC_CERT"}, "not of the connection's key"),
         ({"key": "env:RSA1", "certificate": "env:RSA2"}, "no PEM certificate"),
         ({"key": "env:RSA1", "certificate": "env:BROKEN"}, "not a certificate"),
+        ({"key": "env:EC1", "certificate": "env:UNKNOWN_CERT"}, "with a key that can be used"),
         ({"key": "env:RSA1", "next_key": "env:RSA1"}, "twice"),
         ({"key": "env:RSA1", "retired_keys": ("env:RSA2", "env:RSA2")}, "twice"),
         (

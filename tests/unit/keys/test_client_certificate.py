@@ -17,7 +17,7 @@ from fedbridge.keys.provider import CachedKeys
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import MutualTls
 from fedbridge.net.client_tls import present
-from tests.support.client_certificates import DAY, client_authority, self_signed
+from tests.support.client_certificates import DAY, client_authority, on_an_unknown_curve, self_signed
 from tests.support.keys import ec_key, jwk_text, private_pem, public_pem, rsa_key
 
 POLICY = MutualTls(certificate="env:CERTIFICATE", key="env:KEY")
@@ -100,6 +100,14 @@ def test_a_chain_begins_with_its_own_certificate():
     authority = client_authority()
     chain = authority.certificate + authority.issue(KEY, name="bank")
     assert refused(chain, private_pem(KEY)).reason == "client_certificate_mismatch"
+
+
+def test_84_a_key_of_an_unknown_kind():
+    error = refused(on_an_unknown_curve(self_signed(KEY)), private_pem(KEY))
+    assert (error.reason, str(error)) == (
+        "client_certificate_invalid",
+        "env:CERTIFICATE: the certificate's key is of an unknown kind",
+    )
 
 
 @pytest.mark.parametrize("other", [ec_key(number=31), ec_key("P-384"), rsa_key()])

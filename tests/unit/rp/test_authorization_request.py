@@ -129,8 +129,8 @@ def test_only_what_the_profile_names_passes_through():
 
 
 def build_fixed(fixed, parameters=None, **profile):
-    profile = AuthorizationRequestProfile(parameters=fixed, **profile)
-    return build_at(connection(authorization=profile), parameters)
+    fixing = AuthorizationRequestProfile(parameters=fixed, **profile)
+    return build_at(connection(authorization=fixing), parameters)
 
 
 def test_what_the_connection_fixes_goes_before_what_an_app_asks():

@@ -18,7 +18,8 @@ from fedbridge.model.policies import (
     RequestObject,
     TokenDecryption,
 )
-from fedbridge.rp.client_metadata import Facts, requested, shortcomings, updated
+from fedbridge.rp.client_metadata import Facts, requested, updated
+from fedbridge.rp.granted_metadata import shortcomings
 from tests.unit.rp.idp import connection
 
 CALLBACK = "https://bridge.example/acme/callback"
@@ -243,12 +244,13 @@ def test_another_value_that_the_connection_takes_will_do():
         ("request_object_signing_alg", "RS256"),
         ("request_object_encryption_enc", "A128GCM"),
         ("redirect_uris", []),
-        ("redirect_uris", [CALLBACK + "/"]),
         ("redirect_uris", CALLBACK),
         ("response_types", ["code id_token"]),
         ("grant_types", ["implicit"]),
         ("scope", "email"),
         ("jwks_uri", "https://elsewhere.example/jwks"),
+        ("jwks_uri", ["https://elsewhere.example/jwks"]),
+        ("jwks_uri", {}),
     ],
 )
 def test_what_would_fail_sign_ins_is_named(member, value):
@@ -293,9 +295,32 @@ def test_encryption_that_is_optional_is_not_asked_for_but_may_be_granted():
     assert line.startswith("id_token_encrypted_response_alg")
 
 
-def test_other_keys_than_were_registered_are_named():
+def test_a_redirect_uri_that_is_not_ours_is_named():
+    other = "redirect_uris: others than the connection's are registered: codes could be sent there"
+    assert shortcomings(PLAIN, facts(), {**BASE, "redirect_uris": [CALLBACK, "https://thief.example/"]}) == [
+        other
+    ]
+    assert shortcomings(PLAIN, facts(), {**BASE, "redirect_uris": [CALLBACK, {}]}) == [other]
+    assert shortcomings(PLAIN, facts(), {**BASE, "redirect_uris": [CALLBACK + "/"]}) == [
+        f"redirect_uris: {CALLBACK} is not among the granted",
+        other,
+    ]
+
+
+@pytest.mark.parametrize("jwks_uri", [None, "https://bridge.example/acme/client-jwks.json"])
+def test_a_key_that_is_not_ours_is_named(jwks_uri):
+    its = signing(jwks_uri=jwks_uri)
+    granted = {**requested(SIGNING, its), "jwks": {"keys": [SIG]}}
+    assert shortcomings(SIGNING, its, granted) == []
+    granted["jwks"]["keys"].append({**SIG, "kid": "a-thiefs"})
+    (line,) = shortcomings(SIGNING, its, granted)
+    assert line.startswith("jwks: further keys than the connection's are registered")
+
+
+@pytest.mark.parametrize("kid", ["another", None, ["another"], {}])
+def test_other_keys_than_were_registered_are_named(kid):
     its = signing(jwks_uri=None)
-    granted = {**requested(SIGNING, its), "jwks": {"keys": [{**SIG, "kid": "another"}, "no key"]}}
+    granted = {**requested(SIGNING, its), "jwks": {"keys": [{**SIG, "kid": kid}, "no key"]}}
     assert shortcomings(SIGNING, its, granted) == ["jwks: the IdP keeps other keys than were registered"]
 
 

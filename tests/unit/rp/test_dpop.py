@@ -232,6 +232,23 @@ def test_a_nonce_is_asked_for_once_and_not_twice():
     assert len(server.proofs) == 2
 
 
+def test_the_nonce_of_the_challenge_is_sent_and_not_one_that_came_in_meanwhile():
+    def server(proof):
+        sent = read(proof)[1].get("nonce")
+        if sent is None:
+            return challenge("n-2")
+        assert sent == "n-2"
+        return json_answer({})
+
+    class Late(Nonces):
+        """Another thread's answer, given before ours, is put after it."""
+
+        def put(self, connection, server, nonce):
+            super().put(connection, server, "n-1")
+
+    assert prover(nonces=Late()).send("POST", URL, server, DEADLINE).status == 200
+
+
 @pytest.mark.parametrize(
     "nonce", [None, "", "a b", 'a"b', "a\\b", "ü", "a\x00", "a, b", "n" * (MAX_NONCE + 1)]
 )
@@ -261,10 +278,22 @@ def test_a_nonce_of_the_greatest_length_is_one():
         OutboundResponse(status=401, headers={"www-authenticate": 'Bearer error="use_dpop_nonce"'}, body=b""),
         OutboundResponse(status=401, headers={"www-authenticate": 'DPoP error="invalid_token"'}, body=b""),
         resource_challenge("n", status=403),
+        OutboundResponse(status=401, headers={"www-authenticate": 'error="use_dpop_nonce", DPoP'}, body=b""),
     ],
 )
 def test_other_answers_ask_for_no_nonce(response):
     assert not asks_for_nonce(response)
+
+
+@pytest.mark.timeout(10)
+def test_a_challenge_of_any_length_is_read_in_one_pass():
+    """A megabyte of schemes: by the square of its length, this would take longer than the function lives."""
+    challenges = "DPoP error=other, " * 60_000
+    assert not asks_for_nonce(
+        OutboundResponse(status=401, headers={"www-authenticate": challenges}, body=b"")
+    )
+    wanted = challenges + 'DPoP error="use_dpop_nonce"'
+    assert asks_for_nonce(OutboundResponse(status=401, headers={"www-authenticate": wanted}, body=b""))
 
 
 def bound(**policy):

@@ -63,14 +63,6 @@ def test_the_request_has_state_and_pkce_and_no_nonce():
     assert redirect.remembered.keys() == {"code_verifier"}
 
 
-def test_pkce_can_be_switched_off():
-    profile = AuthorizationRequestProfile(scope="read:user", pkce="off")
-    social, at = FakeSocial(), connection(authorization=profile)
-    assert "code_challenge" not in query(social.begin(at))
-    social.sign_in(at)
-    assert "code_verifier" not in form(social.http.calls(TOKEN)[0])
-
-
 def test_begin_calls_nobody():
     social = FakeSocial()
     social.begin(login_hint="octocat")

@@ -99,7 +99,7 @@ def test_a_member_of_another_shape_is_none(http, registrar, member, value):
     assert getattr(answer, field.get(member, member)) is None
 
 
-@pytest.mark.parametrize("value", [True, "1900000000", -1, None, 1.5])
+@pytest.mark.parametrize("value", [True, "1900000000", -1, None, 1.5, 10**12, 10**30])
 def test_an_expiry_that_is_none(http, registrar, value):
     http.answer("POST", ENDPOINT, json_answer({**INFORMATION, "client_secret_expires_at": value}, 201))
     assert registrar.register(ENDPOINT, METADATA, None).client_secret_expires_at == 0

@@ -15,6 +15,7 @@ from fedbridge.model.policies import CONTENT_ENCRYPTION_ALGORITHMS, KEY_ENCRYPTI
 from fedbridge.rp.jwks import FRESH, REFETCH_COOLDOWN
 from fedbridge.rp.request_encryption import choose_key
 from tests.fakes.http import json_answer
+from tests.support.client_certificates import self_signed
 from tests.unit.rp.encryption import decryption_key, key_for
 from tests.unit.rp.idp import (
     CALLBACK,
@@ -28,6 +29,7 @@ from tests.unit.rp.idp import (
     KeySigner,
     connection,
     form,
+    native,
     private_key,
     public_jwk,
 )
@@ -60,6 +62,7 @@ def query(redirect):
 
 def verified(token, key, algorithm="ES256"):
     registry = JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    registry.max_header_length = 8192
     found = jws.deserialize_compact(token, key, registry=registry)
     return found.headers(), json.loads(found.payload)
 
@@ -191,6 +194,26 @@ def test_the_header_is_that_of_assertions_where_the_key_is(kid, expected):
     assert header["kid"] == private_key("ES256", 8).thumbprint()
 
 
+def test_the_certificate_of_assertions_goes_with_it_where_the_key_does():
+    """GOV.UK and others know a client by its certificate: whatever the key signs names it."""
+    idp, key = idp_with_keys("RS256"), private_key("RS256", 7)
+    idp.keys.signers[KEY_REFERENCE] = KeySigner(key, "RS256")
+    idp.secrets.values["env:CERTIFICATE"] = self_signed(native(key))
+    authentication = ClientAuthentication(
+        method="private_key_jwt",
+        key=KEY_REFERENCE,
+        certificate="env:CERTIFICATE",
+        x5t_s256=True,
+        x5c=True,
+        kid="omit",
+    )
+    header, _ = verified(query(idp.begin(requesting(authentication=authentication)))["request"], key, "RS256")
+    assert header.keys() == {"alg", "typ", "x5t#S256", "x5c"}
+    own = requesting(RequestObject(key=OWN_KEY), authentication)
+    header, _ = verified(query(idp.begin(own))["request"], private_key("RS256", 8), "RS256")
+    assert header.keys() == {"alg", "typ", "kid"}
+
+
 def test_a_client_with_a_secret_signs_with_a_key_of_its_own_or_not_at_all():
     idp = idp_with_keys()
     secret = ClientAuthentication(method="client_secret_jwt", secret="env:CLIENT_SECRET", algorithm="HS256")
@@ -257,6 +280,7 @@ def serve_encryption_key(idp, key, **members):
 def opened(token, key, algorithm, content_encryption):
     registry = JWERegistry(algorithms=[algorithm, content_encryption])
     found = jwe.decrypt_compact(token, key, registry=registry)
+    assert found.plaintext is not None
     return found.headers(), found.plaintext.decode()
 
 
@@ -332,6 +356,8 @@ UNFIT_FOR_RSA = {
     "an exponent of 1": lambda: published("RSA", e="AQ"),
     "a private key": lambda: {**published("RSA"), "d": "AQAB"},
     "a number as kid": lambda: published("RSA", kid=7),
+    "a list as algorithm": lambda: published("RSA", alg=["RSA-OAEP-256"]),
+    "an object as algorithm": lambda: published("RSA", alg={"name": "RSA-OAEP-256"}),
     "symmetric": lambda: {"kty": "oct", "k": "AAAA", "use": "enc"},
     "no key": lambda: {"kty": "RSA", "use": "enc"},
     "no type": lambda: {"use": "enc"},
@@ -341,6 +367,7 @@ UNFIT_FOR_ECDH = {
     "another algorithm": lambda: published("P-256", alg="ECDH-ES+A128KW"),
     "another curve's name": lambda: published("P-256", crv="P-384"),
     "a curve that is not ours": lambda: published("P-256", crv="secp256k1"),
+    "a list as curve": lambda: published("P-256", crv=["P-256"]),
     "a point off its curve": lambda: published("P-256", x="AQAB"),
 }
 
