@@ -40,7 +40,7 @@ def backchannel_logout(services: BackChannel, request: Request) -> Response:
         raise UnknownConnection(reason="logout_not_offered")
     token = request.form().value("logout_token")
     if token is None:
-        raise _invalid("logout_token_missing")
+        raise _refused("logout_token_missing")
     try:
         ended = services.logout_tokens().verify(connection, token, request.deadline)
         parties = _end_once(services, request, connection, ended)
@@ -65,7 +65,7 @@ def _end_once(
     replays, scope = services.replays(), services.scope(connection)
     message = digest(Purpose.LOGOUT_TOKEN, scope, ended.issuer, ended.jti).hex()
     if not replays.take(message, until=ended.until, now=services.now(), deadline=request.deadline):
-        raise _invalid("logout_token_replayed")
+        raise _refused("logout_token_replayed")
     try:
         return end_sessions(services, connection, ended, request.deadline)
     except FedbridgeError:
@@ -78,14 +78,14 @@ def _time_to_release(deadline: Deadline) -> Deadline:
     return replace(deadline, at=max(deadline.at, deadline.monotonic() + MARGIN / 2))
 
 
-def _invalid(reason: str) -> OAuthError:
+def _refused(reason: str) -> OAuthError:
     return OAuthError("invalid_request", "the logout token is refused", reason=reason)
 
 
 def _refusal(failure: UpstreamError) -> OAuthError:
     if failure.error == "temporarily_unavailable":
         return _unavailable(failure)
-    return _invalid(failure.reason)
+    return _refused(failure.reason)
 
 
 def _unavailable(failure: FedbridgeError) -> OAuthError:

@@ -70,7 +70,7 @@ def logged_out(services: FrontChannel, request: Request) -> Response:
     """
     connection = services.connections.get(request.connection, request.deadline)
     trip, state = logout_cookies.read_trip(request), request.query().value("state") or ""
-    landing = trip and _registered(services, connection, state, trip)
+    landing = None if trip is None else _registered(services, connection, state, trip)
     if trip is None or landing is None:
         _note(services, request, "logout_ignored", reason="logout_state_unknown")
         return _page(pages.SIGNED_OUT, request, connection)
