@@ -1,5 +1,7 @@
 """Ending a user's sessions in Cognito: moto behind the SDK's own client, and faults in its place."""
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
@@ -67,7 +69,7 @@ def test_a_pool_that_does_not_exist(cognito):
 
 
 def refusal(code, status=400):
-    response = {"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    response: Any = {"Error": {"Code": code, "Message": "…"}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "AdminUserGlobalSignOut")
 
 
@@ -101,7 +103,8 @@ def pools_of(client, slept):
     ],
 )
 def test_what_fails_for_a_moment_is_tried_again(fault):
-    client, slept = Faulty(fault, fault), []
+    slept: list[float] = []
+    client = Faulty(fault, fault)
     assert pools_of(client, slept).sign_out("p", "u", deadline())
     assert (client.calls, slept) == (3, [0.2, 0.4])
 
@@ -128,7 +131,8 @@ def test_nothing_is_called_or_waited_for_past_the_deadline():
     with pytest.raises(DeadlineExceeded):
         pools_of(client, []).sign_out("p", "u", Deadline(at=0.0))
     assert client.calls == 0
-    client, slept = Faulty(refusal("TooManyRequestsException")), []
+    slept: list[float] = []
+    client = Faulty(refusal("TooManyRequestsException"))
     with pytest.raises(UserPoolError):
         pools_of(client, slept).sign_out("p", "u", Deadline.after(0.15))
     assert slept == []

@@ -1,6 +1,7 @@
 """Rules of signing out: what would end nobody's session, or end where nobody registered, is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def problems(tmp_path: Path, **fields):
     return []
 
 
-SOUND = {
+SOUND: dict[str, dict[str, Any]] = {
     "nothing": {},
     "by client": {"logout": {"mode": "client_id"}},
     "by token": {
@@ -64,8 +65,8 @@ def test_a_sound_connection_has_no_problem(tmp_path, name):
     assert problems(tmp_path, **SOUND[name]) == []
 
 
-RAW = {"subject_claims": ["tid", "oid"]}
-REFUSED = {
+RAW: dict[str, Any] = {"subject_claims": ["tid", "oid"]}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a lifetime of a minute": (
         {"logout": {"session_lifetime": 60}},
         "logout.session_lifetime: must be between",
