@@ -12,6 +12,7 @@ from fedbridge.cli import main
 from fedbridge.configuration.strict_yaml import read_yaml
 from tests.fakes.registrar import RegistrarServer
 from tests.support import canaries
+from tests.support.client_certificates import self_signed
 from tests.support.keys import ec_key, private_pem, rsa_key, thumbprint_of
 from tests.unit.configuration.files import REMOVED, changed, write
 
@@ -125,6 +126,16 @@ def test_the_algorithms_are_those_of_sign_ins(register, idp, folder):
     signed = {"scope": "openid", "request_object": {"key": f"file:{folder / 'key'}"}}
     assert register(client_authentication=keyed, authorization=signed)[0] == 0
     assert idp.received[-1].body["request_object_signing_alg"] == "ES256"
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\\n"])
+def test_the_subject_of_the_certificate(register, idp, folder, line_end):
+    (folder / "tls").write_text(private_pem(rsa_key()))
+    (folder / "certificate").write_text(self_signed(rsa_key(), name="acme").replace("\n", line_end))
+    method = {"method": "tls_client_auth"}
+    tls = {"certificate": "file:certificate", "key": "file:tls"}
+    assert register(client_authentication=method, client_authentication__key=REMOVED, mutual_tls=tls)[0] == 0
+    assert idp.received[-1].body["tls_client_auth_subject_dn"] == "CN=acme,O=fedbridge"
 
 
 def test_the_keys_themselves(register, idp, account):

@@ -207,6 +207,7 @@ def test_errors_of_the_token_endpoint_become_registered_ones(code, error, status
     assert failure.reason == {
         "invalid_client": "client_authentication_refused",
         "invalid_grant": "authorization_code_refused",
+        "bad_verification_code": "authorization_code_refused",
     }.get(code, "token_endpoint_refused")
     assert "secret" not in str(failure)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,12 +15,13 @@ from urllib.parse import urlsplit
 from fedbridge.cli.gateway import Gateway, Handler
 from fedbridge.cli.keys import write_private_key
 from fedbridge.cli.template import Route, read_routes
+from fedbridge.configuration.document import encode
 from fedbridge.configuration.file import load
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from fedbridge.model.connection import Connection
 
@@ -109,25 +112,23 @@ def environment(
 
 
 def loopback_hosts(connection: Connection) -> set[str]:
-    """Return host:port of the connection's own loopback URLs: local runs may call those, and no others."""
-    endpoints, registration = connection.endpoints, connection.registration
-    urls = [connection.issuer]
-    if endpoints is not None:
-        called = (
-            endpoints.token_endpoint,
-            endpoints.jwks_uri,
-            endpoints.userinfo_endpoint,
-            endpoints.revocation_endpoint,
-        )
-        urls += [url for url in called if url]
-    if registration is not None:
-        urls += [u for u in (registration.endpoint, registration.client_uri) if u]
+    """Return host:port of the connection's own loopback URLs: local runs may call those, and no others.
+
+    All but the relying parties' count, wherever they stand: what is no address of the IdP's is never called.
+    """
     found = set()
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.hostname in LOOPBACK:
+    for text in _texts(json.loads(encode(replace(connection, relying_parties=())))):
+        parts = urlsplit(text) if text.startswith(("http://", "https://")) else None
+        if parts is not None and parts.hostname in LOOPBACK:
             found.add(f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
     return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(item)
 
 
 def _load(routes: list[Route]) -> list[tuple[Route, Handler]]:

@@ -17,6 +17,7 @@ from fedbridge.cli.secret_store import SecretStore
 from fedbridge.configuration.registration_rules import registration_problems
 from fedbridge.configuration.urls import Allowed, browser_url_problem
 from fedbridge.errors import ConfigurationError
+from fedbridge.keys.pem import certificates_der
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
@@ -144,8 +145,8 @@ class Desk:
         tls = self.connection.mutual_tls
         if self.connection.client_authentication.method != "tls_client_auth" or tls is None:
             return None
-        chain = self.secrets.get(tls.certificate, self.deadline)
-        return x509.load_pem_x509_certificates(chain.encode())[0].subject.rfc4514_string()
+        der = certificates_der(self.secrets.get(tls.certificate, self.deadline), tls.certificate)
+        return x509.load_der_x509_certificate(der[0]).subject.rfc4514_string()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +32,33 @@ class Rescue:
 
     @contextlib.contextmanager
     def reserved(self) -> Iterator[None]:
-        """Hold the file while a request is under way; raises ConfigurationError while it holds an earlier answer."""
+        """Hold the file while a request is under way.
+
+        Raises ConfigurationError while it holds an earlier answer, and while another run holds it.
+        """
+        with self._alone():
+            yield from self._reserved()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Lock the folder, which lasts, where the file is replaced and removed; a killed run leaves no lock."""
+        try:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = os.open(self.file.parent, os.O_RDONLY)
+        except OSError as error:
+            raise ConfigurationError(f"{self.file.parent}: {error.strerror}") from None
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigurationError(
+                    f"{self.file.parent}: another `fedbridge register` is under way"
+                ) from None
+            yield
+        finally:
+            os.close(folder)
+
+    def _reserved(self) -> Iterator[None]:
         if self.file.exists() and self.file.stat().st_size:  # An empty one is left of a run that was killed.
             raise ConfigurationError(
                 f"{self.file}: holds credentials that an earlier run could not store:"

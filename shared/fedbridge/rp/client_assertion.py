@@ -150,8 +150,10 @@ class _Chain:
 
 @lru_cache(maxsize=128)
 def _load_chain(pem: str) -> _Chain:
+    # As forgiving as publishing is: consoles turn line ends into a backslash and an n, and tools write comments.
+    text = pem.replace("\\r", "").replace("\\n", "\n")
     try:
-        certificates = x509.load_pem_x509_certificates(pem.encode("ascii"))
+        certificates = x509.load_pem_x509_certificates(text.encode("utf-8"))
         public_key = certificates[0].public_key()
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigurationError(

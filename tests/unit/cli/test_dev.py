@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from fedbridge.cli import main
+from fedbridge.cli.dev import loopback_hosts
+from fedbridge.configuration.file import load
 from tests.counterparts.process import START_SECONDS, Program, clean_environment
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "template.yaml"
@@ -60,3 +62,23 @@ def test_a_port_that_is_taken_is_named(folder, capsys):
         options = ["--connections", str(folder / "connections.yaml"), "--template", str(TEMPLATE)]
         assert main(["dev", "--host", "127.0.0.1", "--port", str(port), *options]) == 1
     assert f"--host 127.0.0.1 --port {port}: Address already in use" in capsys.readouterr().err
+
+
+def test_every_address_of_the_idp_on_loopback_may_be_called(tmp_path):
+    (tmp_path / "connections.yaml").write_text(
+        CONNECTIONS.replace(
+            "    client_id: bridge\n",
+            "    client_id: bridge\n"
+            "    endpoints:\n"
+            "      authorization_endpoint: http://localhost:1/authorize\n"
+            "      token_endpoint: http://localhost:2/token\n"
+            "      jwks_uri: http://127.0.0.1:3/jwks\n"
+            "      pushed_authorization_request_endpoint: http://127.0.0.1:4/par\n"
+            "    authorization: {par: required}\n"
+            "    userinfo: {nested: {core: {issuer: 'https://core.example', did: 'http://localhost:5/did.json'}}}\n",
+        )
+    )
+    (connection,) = load(tmp_path / "connections.yaml", allow_local=True).values()
+    assert loopback_hosts(connection) == {
+        "127.0.0.1:9", "localhost:1", "localhost:2", "127.0.0.1:3", "127.0.0.1:4", "localhost:5",
+    }  # fmt: skip

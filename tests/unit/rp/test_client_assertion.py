@@ -121,6 +121,22 @@ def test_each_certificate_member_stands_alone(key, member):
     assert header.keys() == {"alg", "typ", {"x5t_s256": "x5t#S256"}.get(member, member)}
 
 
+@pytest.mark.parametrize(
+    "habit",
+    [
+        lambda text: text.replace("\n", "\\n"),
+        lambda text: text.replace("\n", "\\r\\n"),
+        lambda text: text.replace("\n", " "),
+        lambda text: f"subject=CN = Brücke\n{text}",
+    ],
+)
+def test_what_was_published_is_read_however_a_console_wrote_it(key, habit):
+    own = certificate(key)
+    header = jwt.get_unverified_header(sign(habit(pem(own)), certificate=CERTIFICATE, x5c=True))
+    (der,) = header["x5c"]
+    assert base64.b64decode(der) == own.public_bytes(serialization.Encoding.DER)
+
+
 def test_an_rsa_certificate_fits_an_rsa_key():
     rsa = private_key("RS256", 7)
     given = context(method="private_key_jwt", key=KEY_REFERENCE, certificate=CERTIFICATE, x5t_s256=True)
