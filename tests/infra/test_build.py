@@ -163,7 +163,7 @@ def test_the_layer_holds_the_models_of_the_services_that_the_functions_call(host
 
 REGIONS = (
     f"services = {sorted(SERVICES)!r}"
-    + """
+    """
 import json, boto3
 partitions = ("aws", "aws-cn", "aws-us-gov")
 found = {f"{partition} {service}": boto3.Session().get_available_regions(service, partition_name=partition)
