@@ -1,4 +1,4 @@
-"""What servers call: Cognito's token, userinfo, discovery and key requests, and the identity provider's for our keys."""
+"""What servers call: Cognito's token, userinfo, discovery and key requests, and the identity provider's for our keys and with its logouts."""
 
 import os
 from functools import partial
@@ -6,6 +6,7 @@ from typing import Any
 
 from fedbridge.flows.documents import client_jwks, discovery, jwks
 from fedbridge.flows.redeem import redeem
+from fedbridge.flows.sign_out import backchannel_logout
 from fedbridge.flows.userinfo import userinfo
 from fedbridge.model.deadline import BACK_CHANNEL_BUDGET
 from fedbridge.net.edge import serve
@@ -20,6 +21,7 @@ ROUTES = {
     "/{connection}/.well-known/openid-configuration": {"GET": partial(discovery, services)},
     "/{connection}/.well-known/jwks.json": {"GET": partial(jwks, services)},
     "/{connection}/client-jwks.json": {"GET": partial(client_jwks, services)},
+    "/{connection}/backchannel-logout": {"POST": partial(backchannel_logout, services)},
 }
 
 

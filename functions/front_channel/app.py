@@ -1,4 +1,4 @@
-"""What the browser calls: authorize and callback."""
+"""What the browser calls: authorize and callback, and the ways out."""
 
 import os
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any
 from fedbridge.flows.begin import begin
 from fedbridge.flows.failure import refuse_browser
 from fedbridge.flows.finish import finish
+from fedbridge.flows.sign_out import frontchannel_logout, logged_out, logout
 from fedbridge.model.deadline import BROWSER_BUDGET
 from fedbridge.net.edge import serve
 from fedbridge.wiring import front_channel
@@ -16,6 +17,9 @@ services = front_channel(os.environ)
 ROUTES = {
     "/{connection}/authorize": {"GET": partial(begin, services)},
     "/{connection}/callback": {"GET": partial(finish, services), "POST": partial(finish, services)},
+    "/{connection}/logout": {"GET": partial(logout, services), "POST": partial(logout, services)},
+    "/{connection}/logout/callback": {"GET": partial(logged_out, services)},
+    "/{connection}/frontchannel-logout": {"GET": partial(frontchannel_logout, services)},
 }
 
 

@@ -1,4 +1,4 @@
-"""What the browser and the IdP call of a SAML connection: login, assertion consumer service, metadata."""
+"""What the browser and the IdP call of a SAML connection: login, assertion consumer service, metadata, and the ways out."""
 
 import os
 from functools import partial
@@ -7,6 +7,7 @@ from typing import Any
 from fedbridge.flows import initiated
 from fedbridge.flows.failure import refuse_browser
 from fedbridge.flows.saml_metadata import saml_metadata
+from fedbridge.flows.sign_out import logout, single_logout
 from fedbridge.model.deadline import BROWSER_BUDGET
 from fedbridge.net.edge import serve
 from fedbridge.wiring import saml_channel
@@ -20,6 +21,11 @@ ROUTES = {
         "POST": partial(initiated.receive, services),
     },
     "/{connection}/saml/metadata": {"GET": partial(saml_metadata, services)},
+    "/{connection}/saml/logout": {"GET": partial(logout, services), "POST": partial(logout, services)},
+    "/{connection}/saml/slo": {
+        "GET": partial(single_logout, services),
+        "POST": partial(single_logout, services),
+    },
 }
 
 

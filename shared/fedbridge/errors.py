@@ -13,6 +13,7 @@ FedbridgeError
 │   ├── StoreUnavailable         nothing happened, or nothing that counts
 │   ├── OutcomeUnknown           a write was sent and its answer was lost: treated as a replay
 │   └── TransitionRefused        a conditional move found another phase, owner, expiry or handle
+├── UserPoolError                the user pool did not end somebody's sessions
 ├── KeyUnavailable               a signing key or secret cannot be used now
 └── DeadlineExceeded             the request's time budget is spent
 """
@@ -167,6 +168,12 @@ class TransitionRefused(StoreError):
     def __init__(self, current: Transaction | None) -> None:
         super().__init__()
         self.current = current
+
+
+class UserPoolError(FedbridgeError):
+    """Cognito did not end a user's sessions: throttled, unreachable, denied, or no such pool."""
+
+    reason = "user_pool_failed"
 
 
 class KeyUnavailable(FedbridgeError):

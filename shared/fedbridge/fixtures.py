@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from fedbridge.errors import UnknownConnection
+from fedbridge.errors import UnknownConnection, UpstreamError
 from fedbridge.flows.begin import pending_transaction
 from fedbridge.flows.finish import authorize_move
 from fedbridge.flows.handles import Handle, Purpose, digest
 from fedbridge.flows.services import BackChannel, FrontChannel, Services
+from fedbridge.flows.sessions import new_session
 from fedbridge.jws import sign_compact
 from fedbridge.keys.client import client_jwks
 from fedbridge.keys.provider import CachedKeys
@@ -35,10 +36,13 @@ from fedbridge.model.connection import (
 )
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.identity import Identity
+from fedbridge.model.logout import Logout, UserPool
+from fedbridge.model.session import EndedSession, UpstreamSession
 from fedbridge.model.transaction import Claim, Fail, Redeem
 from fedbridge.op.client_authentication import secret_hash
 from fedbridge.ports import OutboundResponse
 from fedbridge.store.memory import MemoryTransactionStore
+from fedbridge.store.sessions_memory import MemoryReplayGuard, MemorySessionStore
 
 if TYPE_CHECKING:
     from fedbridge.ports import Keys, OutboundRequest, Secrets, Signer, Telemetry
@@ -54,6 +58,9 @@ CLIENT_SECRET = "fixture-client-secret-of-the-user-pool-00000"  # noqa: S105  op
 REDIRECT_URI = "https://example.auth.eu-west-1.amazoncognito.com/oauth2/idpresponse"
 COGNITO_STATE = "H4sIAAAAAAAA_fixture.H4sIAAAAAAAA_mac.3"
 BROWSER = "FixtureBrowser00000000000000000000000000000"
+SID = "FixtureSession00000000"
+LOGOUT_TOKEN = "fixture.logout.token"  # noqa: S105  likewise
+POST_LOGOUT_REDIRECT_URI = "https://app.example/signed-out"
 NONCE = "FixtureNonce0000000000000000000000000000000"
 
 _SECRET = "FixtureSecret000000000"  # noqa: S105  likewise
@@ -98,14 +105,14 @@ def saml_channel(telemetry: Telemetry) -> FrontChannel:
     for phase in ("Pending", "Authorized"):
         _seed(services, connection, phase, name=f"Saml{phase}", upstream=remembered(NOW))
     http = _IdentityProvider(keys.signer("env:IDP_KEY", None, Deadline.after(20)))
-    return saml_routes(services, http=http, keys=keys, secrets=secrets)
+    return saml_routes(services, http=http, keys=keys, secrets=secrets, replays=MemoryReplayGuard)
 
 
 def back_channel(telemetry: Telemetry) -> BackChannel:
     """Return the services of the servers' routes over the fixtures."""
     services, keys, _ = _services(telemetry)
     ring = IdTokenKeyRing(["env:ID_TOKEN_KEY"], keys, telemetry=telemetry)
-    return BackChannel(**services, id_token_keys=ring)
+    return BackChannel(**services, id_token_keys=ring, logout_tokens=_LogoutTokens, replays=MemoryReplayGuard)
 
 
 def _services(
@@ -122,10 +129,13 @@ def _services(
         "transactions": MemoryTransactionStore(),
         "telemetry": telemetry,
         "clock": lambda: float(NOW),
+        "sessions": MemorySessionStore(),
+        "user_pools": _UserPools,
     }
     for phase in _PHASES:
         connection = registry.connections["example-form-post" if phase == "FormPost" else "example"]
         _seed(services, connection, phase, name=phase, upstream={"nonce": NONCE, "code_verifier": "v" * 43})
+    _seed_session(services, registry)
     return services, keys, secrets
 
 
@@ -188,6 +198,39 @@ def _sealed(upstream: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def _seed_session(services: dict[str, Any], registry: _Registry) -> None:
+    """Keep a session, so that the IdP can say that it has ended."""
+    today, connection = Services(**services), registry.connections["example"]
+    session, _ = new_session(
+        today,
+        connection,
+        UpstreamSession(issuer=ISSUER, sid=SID, remembered={}),
+        subject=_IDENTITY.subject,
+        client_id=CLIENT_ID,
+    )
+    services["sessions"].put(session, Deadline.after(20))
+
+
+class _LogoutTokens:
+    """Takes one logout token, because a signed one would have to be made anew for every run."""
+
+    def verify(self, connection: Connection, token: str, deadline: Deadline) -> EndedSession:
+        """Return the fixture's session; raises UpstreamError for any other token."""
+        deadline.remaining()
+        if token != LOGOUT_TOKEN or connection.name != "example":
+            raise UpstreamError("logout_token_malformed")
+        return EndedSession(issuer=ISSUER, subject=None, sid=SID, jti="fixture", until=NOW + 300)
+
+
+class _UserPools:
+    """A pool that knows everybody."""
+
+    def sign_out(self, pool_id: str, username: str, deadline: Deadline) -> bool:
+        """Return True."""
+        deadline.remaining()
+        return bool(pool_id and username)
+
+
 class _Registry:
     """Two connections: one answers by query, one by form_post."""
 
@@ -199,6 +242,8 @@ class _Registry:
             secret_hashes=(secret_hash(CLIENT_SECRET),),
             redirect_uris=(REDIRECT_URI,),
             restart_url="https://app.example/",
+            post_logout_redirect_uris=(POST_LOGOUT_REDIRECT_URI,),
+            user_pool=UserPool(id="eu-west-1_FixturePool", identity_provider="Example"),
             name="Example",
         )
         profiles = {
@@ -214,6 +259,7 @@ class _Registry:
                 client_authentication=authentication,
                 authorization=profile,
                 id_token=IdTokenPolicy(algorithms=("ES256",)),
+                logout=Logout(mode="client_id", sessions=True, back_channel=True, front_channel=True),
                 relying_parties=(self.party,),
                 client_jwks=jwks,
             )
@@ -243,6 +289,7 @@ class _IdentityProvider:
                 "token_endpoint": f"{ISSUER}/token",
                 "userinfo_endpoint": f"{ISSUER}/userinfo",
                 "jwks_uri": f"{ISSUER}/jwks",
+                "end_session_endpoint": f"{ISSUER}/logout",
                 "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             },
             "/jwks": {"keys": [dict(self._signer.public_jwk)]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fedbridge.model.http import Parameters
     from fedbridge.model.identity import Identity
     from fedbridge.model.policies import MutualTls
+    from fedbridge.model.session import EndedSession, Session
     from fedbridge.model.transaction import Authorize, Claim, Fail, Redeem, Transaction
 
 Clock = Callable[[], float]
@@ -47,6 +48,52 @@ class TransactionStore(Protocol):
 
     def read(self, transaction_id: str, deadline: Deadline) -> Transaction | None:
         """Return the item by one strongly consistent read, None where there is none."""
+
+
+class SessionStore(Protocol):
+    """Keeps what signing out takes, for connections that opt in. Nothing here looks at a clock.
+
+    All methods may raise StoreUnavailable; `put` and `remove` also OutcomeUnknown. Either may be repeated.
+    """
+
+    def put(self, session: Session, deadline: Deadline) -> None:
+        """Keep the session, in the place of one with the same id."""
+
+    def read(self, session_id: str, deadline: Deadline) -> Session | None:
+        """Return the session by one strongly consistent read, None where there is none; it may have expired."""
+
+    def remove(self, session_id: str, deadline: Deadline) -> None:
+        """Forget the session, if there is one."""
+
+
+class ReplayGuard(Protocol):
+    """Knows which messages were taken already, each take one conditional write.
+
+    Both methods may raise StoreUnavailable and OutcomeUnknown; whoever gets the latter treats the message as a replay.
+    """
+
+    def take(self, message: str, *, until: int, now: int, deadline: Deadline) -> bool:
+        """Return whether this is the first time, and remember the message `until` then (seconds since the epoch)."""
+
+    def release(self, message: str, deadline: Deadline) -> None:
+        """Forget the message, because what it asked for did not happen: it may come again."""
+
+
+class UserPools(Protocol):
+    """Cognito user pools, and the one thing that the bridge asks of them."""
+
+    def sign_out(self, pool_id: str, username: str, deadline: Deadline) -> bool:
+        """End every session of the user; False where the pool has no such user. Raises UserPoolError, DeadlineExceeded."""
+
+
+class LogoutTokens(Protocol):
+    """Verifies what an identity provider sends when somebody signed out there."""
+
+    def verify(self, connection: Connection, token: str, deadline: Deadline) -> EndedSession:
+        """Return what has ended; raises UpstreamError, ConfigurationError, DeadlineExceeded.
+
+        Whether the token was here before is for the caller to find out.
+        """
 
 
 class ConnectionRegistry(Protocol):
@@ -223,6 +270,21 @@ class Upstream(Protocol):
     ) -> Identity:
         """Turn the authorization response into an identity; raises UpstreamError, KeyUnavailable, DeadlineExceeded."""
 
+    def logout(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        return_url: str,
+        remembered: Mapping[str, str],
+        deadline: Deadline,
+    ) -> str | UpstreamRedirect | None:
+        """Return where the browser ends its session at the identity provider, None where it does not go there.
+
+        `remembered` is what the sign-in's `UpstreamSession` held, empty if nothing was kept. Raises UpstreamError,
+        KeyUnavailable, DeadlineExceeded.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsolicited:
@@ -240,6 +302,41 @@ class UnsolicitedUpstream(Protocol):
         self, connection: Connection, *, callback_url: str, response: Parameters, deadline: Deadline
     ) -> Unsolicited:
         """Verify what an IdP sent of its own accord; it is for the caller to take an assertion once. Raises as `finish`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredMessage:
+    """A SAML message as the browser brought it to `here`, our own address of it.
+
+    `raw_query` is the query as it was sent, None for a form: the signature of a message by Redirect covers its octets.
+    """
+
+    here: str
+    parameters: Parameters = field(repr=False)
+    raw_query: str | None = field(repr=False)
+
+
+class SingleLogout(Protocol):
+    """SAML's single logout, as far as messages arrive. Raises UpstreamError, KeyUnavailable, ConfigurationError, DeadlineExceeded."""
+
+    def ended(
+        self, connection: Connection, message: DeliveredMessage, deadline: Deadline
+    ) -> tuple[EndedSession, ...]:
+        """Verify the IdP's request and return the sessions that it names; it is for the caller to take a request once."""
+
+    def answer(
+        self,
+        connection: Connection,
+        message: DeliveredMessage,
+        *,
+        request_id: str,
+        outcome: Literal["ended", "unknown", "failed"],
+        deadline: Deadline,
+    ) -> UpstreamRedirect:
+        """Return the way of the answer to that request."""
+
+    def check_response(self, connection: Connection, message: DeliveredMessage, deadline: Deadline) -> str:
+        """Verify the IdP's answer to `Upstream.logout`; return the `state` that belongs to it."""
 
 
 class Telemetry(Protocol):

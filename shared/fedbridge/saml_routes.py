@@ -14,16 +14,26 @@ from fedbridge.sp import idp_metadata
 from fedbridge.sp.artifact import ArtifactResolver
 from fedbridge.sp.idp import IdentityProvider
 from fedbridge.sp.saml import SamlUpstream
+from fedbridge.sp.single_logout import SamlSingleLogout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fedbridge.errors import UpstreamError
-    from fedbridge.ports import HttpClient, Keys, Secrets
+    from fedbridge.ports import HttpClient, Keys, ReplayGuard, Secrets
 
 MAX_SAML_FORM = 320 * 1024
 """Bytes of the form that brings a Response: 100,000 characters of base64, each of which may be percent-encoded, and more."""
 
 
-def saml_routes(shared: dict[str, Any], *, http: HttpClient, keys: Keys, secrets: Secrets) -> FrontChannel:
+def saml_routes(
+    shared: dict[str, Any],
+    *,
+    http: HttpClient,
+    keys: Keys,
+    secrets: Secrets,
+    replays: Callable[[], ReplayGuard],
+) -> FrontChannel:
     """Return the front channel of SAML over these ports; `shared` are the fields of `Services`."""
     telemetry, clock = shared["telemetry"], shared["clock"]
 
@@ -56,5 +66,7 @@ def saml_routes(shared: dict[str, Any], *, http: HttpClient, keys: Keys, secrets
         return_path="/saml/acs",
         state_parameter="RelayState",
         unsolicited=upstream,
+        single_logout=SamlSingleLogout(providers=providers, keys=keys, clock=clock),
+        replays=replays,
         max_form=MAX_SAML_FORM,
     )

@@ -29,7 +29,8 @@ _LOOPBACK = re.compile(r"(?:[a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\]")
 class Settings:
     """A deployment.
 
-    `base_url` has no trailing slash. `transactions` and `connections` are (scheme, location). `id_token_keys` are key
+    `base_url` has no trailing slash. `transactions`, `connections` and `sessions` (None: none are kept) are (scheme,
+    location). `id_token_keys` are key
     references: the first signs, all are published. `private_hosts` are `host:port` pairs of upstreams on loopback or
     private addresses. `local` is true outside AWS, where plain http and local files are allowed.
     """
@@ -39,6 +40,7 @@ class Settings:
     transactions: tuple[str, str]
     connections: tuple[str, str]
     id_token_keys: tuple[str, ...]
+    sessions: tuple[str, str] | None = None
     private_hosts: tuple[str, ...] = ()
     ca_bundle: str | None = None
     fixtures: str | None = None
@@ -59,6 +61,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         transactions=_located(environ, "FEDBRIDGE_TRANSACTIONS", STORE_SCHEMES, problems),
         connections=_located(environ, "FEDBRIDGE_CONNECTIONS", REGISTRY_SCHEMES, problems),
         id_token_keys=_key_references(environ, problems),
+        sessions=_located(environ, "FEDBRIDGE_SESSIONS", STORE_SCHEMES, problems)
+        if environ.get("FEDBRIDGE_SESSIONS")
+        else None,
         private_hosts=_list(environ, "FEDBRIDGE_PRIVATE_HOSTS"),
         ca_bundle=environ.get("FEDBRIDGE_CA_BUNDLE") or None,
         fixtures=environ.get("FEDBRIDGE_FIXTURES") or None,

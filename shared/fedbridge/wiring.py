@@ -30,10 +30,14 @@ if TYPE_CHECKING:
     from fedbridge.ports import (
         ConnectionRegistry,
         Keys,
+        LogoutTokens,
+        ReplayGuard,
         Secrets,
+        SessionStore,
         Telemetry,
         TransactionStore,
         Upstream,
+        UserPools,
     )
 
 KEY_BUDGET = 20.0
@@ -50,7 +54,7 @@ def front_channel(environ: Mapping[str, str]) -> FrontChannel:
     from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415
     from fedbridge.rp.oidc import OidcUpstream  # noqa: PLC0415
 
-    shared, keys, secrets = _shared(settings)
+    shared, keys, secrets, _ = _shared(settings)
     http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
     ports = {"http": http, "keys": keys, "secrets": secrets, "telemetry": shared["telemetry"]}
     oidc = OidcUpstream(**ports)
@@ -75,11 +79,12 @@ def saml_channel(environ: Mapping[str, str]) -> FrontChannel:
         return fixtures.saml_channel(PowertoolsTelemetry())
     from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415
 
-    shared, keys, secrets = _shared(settings)
+    shared, keys, secrets, clients = _shared(settings)
     http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
     from fedbridge.saml_routes import saml_routes  # noqa: PLC0415  lxml and xmlsec, which functions/saml alone ships
 
-    return saml_routes(shared, http=http, keys=keys, secrets=secrets)
+    replays = cache(lambda: _replays(settings, clients))
+    return saml_routes(shared, http=http, keys=keys, secrets=secrets, replays=replays)
 
 
 def back_channel(environ: Mapping[str, str]) -> BackChannel:
@@ -89,9 +94,24 @@ def back_channel(environ: Mapping[str, str]) -> BackChannel:
         from fedbridge import fixtures  # noqa: PLC0415
 
         return fixtures.back_channel(PowertoolsTelemetry())
-    shared, keys, _ = _shared(settings)
-    ring = IdTokenKeyRing(settings.id_token_keys, keys, telemetry=shared["telemetry"])
-    return BackChannel(**shared, id_token_keys=ring)
+    shared, keys, secrets, clients = _shared(settings)
+    telemetry = shared["telemetry"]
+    ring = IdTokenKeyRing(settings.id_token_keys, keys, telemetry=telemetry)
+
+    @cache
+    def logout_tokens() -> LogoutTokens:
+        from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415  the first logout loads what no sign-in needs
+        from fedbridge.rp.logout_token import LogoutTokenVerifier  # noqa: PLC0415
+
+        http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
+        return LogoutTokenVerifier(http=http, keys=keys, secrets=secrets, telemetry=telemetry)
+
+    return BackChannel(
+        **shared,
+        id_token_keys=ring,
+        logout_tokens=logout_tokens,
+        replays=cache(lambda: _replays(settings, clients)),
+    )
 
 
 def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:
@@ -172,7 +192,7 @@ def _certificate_jwks(
     return certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
 
 
-def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets]:
+def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets, ClientFactory]:
     clients = cache(_sdk_client)
     telemetry: Telemetry = PowertoolsTelemetry()
     secrets = CachedSecrets(clients, allow_local=settings.local, telemetry=telemetry)
@@ -184,8 +204,10 @@ def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets]:
         "transactions": _transactions(settings, clients),
         "telemetry": telemetry,
         "clock": time.time,
+        "sessions": _sessions(settings, clients),
+        "user_pools": cache(lambda: _user_pools(clients)),
     }
-    return services, keys, secrets
+    return services, keys, secrets, clients
 
 
 def _sdk_client(service: str) -> Any:
@@ -234,3 +256,48 @@ def _memory_store(_name: str) -> TransactionStore:
     from fedbridge.store.memory import MemoryTransactionStore  # noqa: PLC0415
 
     return MemoryTransactionStore()
+
+
+def _sessions(settings: Settings, clients: ClientFactory) -> SessionStore | None:
+    """Return where sessions are kept, None in a deployment that keeps none."""
+    if settings.sessions is None:
+        return None
+    scheme, location = settings.sessions
+    if scheme == "dynamodb":
+        from fedbridge.store.sessions_dynamodb import DynamoDBSessionStore  # noqa: PLC0415
+
+        return DynamoDBSessionStore(clients("dynamodb"), location)
+    if scheme == "sqlite":
+        from fedbridge.store.sessions_sqlite import SqliteSessionStore  # noqa: PLC0415
+
+        return SqliteSessionStore(location)
+    return _memory_sessions(location)
+
+
+@cache
+def _memory_sessions(_name: str) -> SessionStore:
+    from fedbridge.store.sessions_memory import MemorySessionStore  # noqa: PLC0415
+
+    return MemorySessionStore()
+
+
+def _replays(settings: Settings, clients: ClientFactory) -> ReplayGuard:
+    """Return the guard, which lives where transactions do."""
+    scheme, location = settings.transactions
+    if scheme == "dynamodb":
+        from fedbridge.store.replays_dynamodb import DynamoDBReplayGuard  # noqa: PLC0415
+
+        return DynamoDBReplayGuard(clients("dynamodb"), location)
+    if scheme == "sqlite":
+        from fedbridge.store.sessions_sqlite import SqliteReplayGuard  # noqa: PLC0415
+
+        return SqliteReplayGuard(location)
+    from fedbridge.store.sessions_memory import MemoryReplayGuard  # noqa: PLC0415
+
+    return MemoryReplayGuard()
+
+
+def _user_pools(clients: ClientFactory) -> UserPools:
+    from fedbridge.user_pools import CognitoUserPools  # noqa: PLC0415
+
+    return CognitoUserPools(clients)

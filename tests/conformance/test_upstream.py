@@ -146,3 +146,17 @@ def test_time_that_is_spent_is_told(peer):
             response=Parameters({"code": "the-code"}),
             deadline=Deadline.after(0),
         )
+
+
+def test_where_nobody_signs_out_the_browser_stays_and_nobody_is_called(peer):
+    assert (
+        peer.side.upstream.logout(
+            peer.connection,
+            state=idp.STATE,
+            return_url=f"{idp.CALLBACK}/logout",
+            remembered={},
+            deadline=Deadline.after(5),
+        )
+        is None
+    )
+    assert peer.side.http.sent == []

@@ -6,6 +6,8 @@ writes the protocol.
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -35,7 +37,15 @@ class Pysaml2Idp:
 
     @classmethod
     def configured(
-        cls, folder: Path, *, entity_id: str, sso: str, key: str, certificate: str, sp_metadata: str
+        cls,
+        folder: Path,
+        *,
+        entity_id: str,
+        sso: str,
+        key: str,
+        certificate: str,
+        sp_metadata: str,
+        slo: str | None = None,
     ) -> Pysaml2Idp:
         """Write key and certificate (PEM) and the bridge's metadata into `folder`, and start from there."""
         xmlsec1 = shutil.which("xmlsec1")
@@ -53,7 +63,9 @@ class Pysaml2Idp:
             "service": {
                 "idp": {
                     "endpoints": {
-                        "single_sign_on_service": [(sso, saml2.BINDING_HTTP_REDIRECT), (sso, saml2.BINDING_HTTP_POST)]
+                        name: [(url, saml2.BINDING_HTTP_REDIRECT), (url, saml2.BINDING_HTTP_POST)]
+                        for name, url in (("single_sign_on_service", sso), ("single_logout_service", slo))
+                        if url is not None
                     },
                     "name_id_format": [NAMEID_FORMAT_PERSISTENT],
                     "want_authn_requests_signed": True,
@@ -102,3 +114,81 @@ class Pysaml2Idp:
                 **{**where, **how},
             )
         )
+
+    def logout_request(
+        self,
+        sp_entity_id: str,
+        destination: str,
+        binding: str,
+        *,
+        name_id: str,
+        session_index: str,
+        relay_state: str,
+    ) -> Mapping[str, Any]:
+        """Return the IdP's own LogoutRequest, signed: its `id`, the `url` and, for a POST, the `form`."""
+        redirect = binding == "redirect"
+        request_id, request = self.server.create_logout_request(
+            destination,
+            sp_entity_id,
+            name_id=NameID(format=NAMEID_FORMAT_PERSISTENT, text=name_id),
+            session_indexes=[session_index],
+            expire=_in_minutes(5),
+            sign=not redirect,
+            **_ALGORITHMS,
+        )
+        return {
+            "id": request_id,
+            **self._leaving(str(request), destination, binding, "SAMLRequest", relay_state),
+        }
+
+    def answer_logout(self, message: Mapping[str, Any], destination: str, binding: str) -> Mapping[str, Any]:
+        """Verify a LogoutRequest (its parameters) and return what it names, and the signed LogoutResponse."""
+        parsed = self.server.parse_logout_request(
+            message["SAMLRequest"],
+            _BINDINGS[binding],
+            relay_state=message["RelayState"],
+            sigalg=message.get("SigAlg"),
+            signature=message.get("Signature"),
+        )
+        request = parsed.message
+        response = self.server.create_logout_response(
+            request, [_BINDINGS[binding]], sign=binding == "post", **_ALGORITHMS
+        )
+        return {
+            "name_id": request.name_id.text,
+            "session_index": request.session_index[0].text,
+            **self._leaving(str(response), destination, binding, "SAMLResponse", message["RelayState"]),
+        }
+
+    def read_logout_response(self, message: Mapping[str, Any], binding: str) -> Any:
+        """Verify the LogoutResponse of a form, or read that of a query, and return it as pysaml2 does."""
+        parsed = self.server.parse_logout_request_response(message["SAMLResponse"], _BINDINGS[binding])
+        return parsed.response
+
+    def _leaving(
+        self, document: str, destination: str, binding: str, name: str, relay_state: str
+    ) -> Mapping[str, Any]:
+        if binding == "post":
+            encoded = base64.b64encode(document.encode()).decode()
+            return {"url": destination, "form": {name: encoded, "RelayState": relay_state}}
+        made = self.server.apply_binding(
+            saml2.BINDING_HTTP_REDIRECT,
+            document,
+            destination,
+            relay_state,
+            response=name == "SAMLResponse",
+            sign=True,
+            sigalg=_ALGORITHMS["sign_alg"],
+        )
+        return {"url": dict(made["headers"])["Location"]}
+
+
+_BINDINGS = {"redirect": saml2.BINDING_HTTP_REDIRECT, "post": saml2.BINDING_HTTP_POST}
+_ALGORITHMS = {
+    "sign_alg": "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+    "digest_alg": "http://www.w3.org/2001/04/xmlenc#sha256",
+}
+
+
+def _in_minutes(minutes: int) -> str:
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")

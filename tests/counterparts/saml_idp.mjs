@@ -28,7 +28,7 @@ const RESPONSE = `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:proto
 
 const SSO = { redirect: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect', post: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST' };
 
-function provider({ entity_id: entityID, key, certificate, url, encryption, order }) {
+function provider({ entity_id: entityID, key, certificate, url, logout_url: logoutUrl, encryption, order }) {
   return samlify.IdentityProvider({
     entityID,
     signingCert: certificate,
@@ -41,11 +41,52 @@ function provider({ entity_id: entityID, key, certificate, url, encryption, orde
     requestSignatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
     nameIDFormat: ['urn:oasis:names:tc:SAML:2.0:nameid-format:persistent'],
     singleSignOnService: Object.values(SSO).map((Binding) => ({ Binding, Location: url })),
+    singleLogoutService: logoutUrl ? Object.values(SSO).map((Binding) => ({ Binding, Location: logoutUrl })) : [],
+    wantLogoutRequestSigned: true,
+    wantLogoutResponseSigned: true,
     loginResponseTemplate: { context: RESPONSE, attributes: [] },
   });
 }
 
+// A message as samlify wants to be handed it: what a form holds, or a query with the octets that its signature covers.
+const delivered = ({ query, form }) => (query === undefined ? ['post', { body: form }] : ['redirect', {
+  query: Object.fromEntries(new URLSearchParams(query)),
+  octetString: query.slice(0, query.indexOf('&Signature=')),
+}]);
+
+const serviceProvider = (metadata) => samlify.ServiceProvider({
+  metadata, wantLogoutRequestSigned: true, wantLogoutResponseSigned: true,
+});
+
+// A message as it leaves: a whole URL, or where a form goes and what it holds.
+const leaving = (binding, made, name, relayState) => (binding === 'redirect'
+  ? { id: made.id, url: made.context }
+  : { id: made.id, url: made.entityEndpoint, form: { [name]: made.context, RelayState: relayState } });
+
 const commands = {
+  // The IdP's own LogoutRequest.
+  async logout_request({ idp: settings, sp: metadata, binding, user, relay_state: relayState }) {
+    const made = provider(settings).createLogoutRequest(
+      serviceProvider(metadata), binding, { logoutNameID: user.name_id, sessionIndex: user.session_index }, relayState,
+    );
+    return leaving(binding, made, 'SAMLRequest', relayState);
+  },
+
+  // Verify the service provider's LogoutRequest and answer it.
+  async answer_logout({ idp: settings, sp: metadata, message, binding, relay_state: relayState }) {
+    const idp = provider(settings);
+    const sp = serviceProvider(metadata);
+    const { extract } = await idp.parseLogoutRequest(sp, ...delivered(message));
+    const made = idp.createLogoutResponse(sp, { extract }, binding, relayState);
+    return { request: extract, ...leaving(binding, made, 'SAMLResponse', relayState) };
+  },
+
+  // Verify the service provider's LogoutResponse.
+  async read_logout_response({ idp: settings, sp: metadata, message }) {
+    const { extract } = await provider(settings).parseLogoutResponse(serviceProvider(metadata), ...delivered(message));
+    return extract;
+  },
+
   async metadata({ idp }) {
     return provider(idp).getMetadata();
   },

@@ -18,6 +18,8 @@ from tests.counterparts.process import Program, require
 
 ANSWER_SECONDS = 60.0
 
+Binding = Literal["redirect", "post"]
+
 AES_128_GCM = "http://www.w3.org/2009/xmlenc11#aes128-gcm"
 AES_256_CBC = "http://www.w3.org/2001/04/xmlenc#aes256-cbc"
 
@@ -30,6 +32,7 @@ class IdpSettings:
     url: str
     key: str = field(repr=False)
     certificate: str = field(repr=False)
+    logout_url: str | None = None
     encryption: str | None = None
     order: Literal["sign-then-encrypt", "encrypt-then-sign"] = "sign-then-encrypt"
 
@@ -84,6 +87,57 @@ class SamlifyIdp:
             "respond", idp=settings, sp=sp_metadata, request=request, user=user, message_signed=message_signed
         )
         return answer["response"], answer["request"]
+
+    def logout_request(
+        self,
+        settings: IdpSettings,
+        sp_metadata: str,
+        binding: Binding,
+        *,
+        name_id: str,
+        session_index: str,
+        relay_state: str,
+    ) -> Mapping[str, Any]:
+        """Return the IdP's own LogoutRequest: its `id`, the `url` and, for a POST, the `form`."""
+        user = {"name_id": name_id, "session_index": session_index}
+        made: Mapping[str, Any] = self._command(
+            "logout_request",
+            idp=settings,
+            sp=sp_metadata,
+            binding=binding,
+            user=user,
+            relay_state=relay_state,
+        )
+        return made
+
+    def answer_logout(
+        self,
+        settings: IdpSettings,
+        sp_metadata: str,
+        message: Mapping[str, Any],
+        binding: Binding,
+        *,
+        relay_state: str,
+    ) -> Mapping[str, Any]:
+        """Verify a LogoutRequest (`query` or `form`); return what was read and the LogoutResponse. Raises SamlifyError."""
+        made: Mapping[str, Any] = self._command(
+            "answer_logout",
+            idp=settings,
+            sp=sp_metadata,
+            message=message,
+            binding=binding,
+            relay_state=relay_state,
+        )
+        return made
+
+    def read_logout_response(
+        self, settings: IdpSettings, sp_metadata: str, message: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Verify a LogoutResponse (`query` or `form`) and return what was read. Raises SamlifyError."""
+        read: Mapping[str, Any] = self._command(
+            "read_logout_response", idp=settings, sp=sp_metadata, message=message
+        )
+        return read
 
     def _command(self, command: str, **arguments: Any) -> Any:
         line = {"command": command} | {

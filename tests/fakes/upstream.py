@@ -17,12 +17,17 @@ IDENTITY = Identity(
 
 @dataclass
 class FakeUpstream:
-    """`outcome` is the identity, an exception to raise, or a function called in the middle of the exchange."""
+    """`outcome` is the identity, an exception to raise, or a function called in the middle of the exchange.
+
+    `end_session` says whether browsers sign out at the IdP, or is an exception to raise.
+    """
 
     outcome: Identity | Exception | Callable[[], Identity] = IDENTITY
     begin_failure: Exception | None = None
     began: list[Mapping[str, str]] = field(default_factory=list)
     finished: list[Mapping[str, str]] = field(default_factory=list)
+    left: list[Mapping[str, str]] = field(default_factory=list)
+    end_session: bool | Exception = True
 
     def begin(
         self,
@@ -60,3 +65,18 @@ class FakeUpstream:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome() if callable(self.outcome) else self.outcome
+
+    def logout(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        return_url: str,
+        remembered: Mapping[str, str],
+        deadline: Deadline,
+    ) -> str | None:
+        if isinstance(self.end_session, Exception):
+            raise self.end_session
+        sent = {**remembered, "post_logout_redirect_uri": return_url, "state": state}
+        self.left.append(sent)
+        return f"{connection.issuer}/logout?{urlencode(sent)}" if self.end_session else None

@@ -97,7 +97,7 @@ def test_every_reason_is_listed_and_every_listed_reason_is_one():
 
 REASON_SECTIONS = (
     "The request", "The authorization request", "The way to the provider", "The provider's answers", "The ID token", "The SAML response",
-    "Userinfo and documents", "Claims and subjects", "Cognito's back channel", "Keys and secrets", "Tables and time",
+    "Userinfo and documents", "Claims and subjects", "Cognito's back channel", "Signing out", "Keys and secrets", "Tables and time",
 )  # fmt: skip
 
 

@@ -10,14 +10,21 @@ import pytest
 
 from tests.fakes.events import LambdaContext, http_event, rest_event
 from tests.negative.saml import SamlGateway
-from tests.support.gateway import CLIENT_JWKS, DISCOVERY, JWKS, Gateway
+from tests.support.gateway import (
+    BACKCHANNEL_LOGOUT,
+    CLIENT_JWKS,
+    DISCOVERY,
+    FRONT_CHANNEL,
+    JWKS,
+    Gateway,
+)
 from tests.support.keys import ec_key, private_pem
 from tests.support.machine import ROOT
 from tests.unit.configuration.files import changed, write
 
-FRONT = ("authorize", "callback")
-SAML = ("saml/login", "saml/acs", "saml/metadata")
-BACK = ("token", "userinfo", DISCOVERY, JWKS, CLIENT_JWKS)
+FRONT = FRONT_CHANNEL
+SAML = ("saml/login", "saml/acs", "saml/metadata", "saml/logout", "saml/slo")
+BACK = ("token", "userinfo", DISCOVERY, JWKS, CLIENT_JWKS, BACKCHANNEL_LOGOUT)
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ def test_the_flows_are_bound_to_the_services_of_their_function(load):
 def test_a_connection_that_is_none_is_a_404_on_every_route(load, capsys, make, function, paths):
     handler = load(function).handler
     for path in paths:
-        method = "POST" if path == "token" else "GET"
+        method = "POST" if path in {"token", BACKCHANNEL_LOGOUT} else "GET"
         answer = handler(make(method, f"/{{connection}}/{path}", "nobody"), LambdaContext())
         assert answer["statusCode"] == 404, path
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

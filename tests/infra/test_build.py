@@ -167,9 +167,12 @@ def test_the_layer_ships_nothing_that_lambda_does_not_run(built):
     assert not [path for path in built.layer.rglob("tests") if path.is_dir()]
 
 
+SERVICES = {"cognito-idp", "dynamodb", "kms", "secretsmanager", "ssm", "sts"}
+
+
 def test_the_layer_holds_the_models_of_the_services_that_the_functions_call(host_build, lambda_python):
     services = {path.name for path in (host_build.layer / "botocore" / "data").iterdir() if path.is_dir()}
-    assert services == {"dynamodb", "kms", "secretsmanager", "ssm", "sts"}
+    assert services == SERVICES
     endpoints = run_in_lambda_python(
         lambda_python,
         host_build.layer,
@@ -179,16 +182,19 @@ def test_the_layer_holds_the_models_of_the_services_that_the_functions_call(host
     assert endpoints == [f"https://{name}.eu-central-1.amazonaws.com" for name in sorted(services)]
 
 
-REGIONS = """
+REGIONS = (
+    f"services = {sorted(SERVICES)!r}"
+    """
 import json, boto3
 partitions = ("aws", "aws-cn", "aws-us-gov")
 found = {f"{partition} {service}": boto3.Session().get_available_regions(service, partition_name=partition)
-         for partition in partitions for service in ("dynamodb", "kms", "secretsmanager", "ssm", "sts")}
+         for partition in partitions for service in services}
 for region in ("eu-central-1", "cn-north-1", "us-gov-west-1"):
-    for service in ("dynamodb", "kms", "secretsmanager", "ssm", "sts"):
+    for service in services:
         found[f"{region} {service}"] = boto3.client(service, region_name=region).meta.endpoint_url
 print(json.dumps(found))
 """
+)
 
 
 def test_the_sdk_of_the_layer_finds_what_the_whole_sdk_finds(host_build, lambda_python):

@@ -30,6 +30,26 @@ def test_transactions_expire_and_are_never_restored(template):
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": False}
 
 
+def test_sessions_cost_nothing_where_none_are_kept(template):
+    assert not {"Sessions", "SessionsKey"} & set(template.resources())
+    assert "SessionsTable" not in template.outputs()
+
+
+def test_sessions_have_a_table_and_a_key_of_their_own():
+    template = Template({"KeepSessions": "true"})
+    properties = template.properties("Sessions")
+    assert properties["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["SSESpecification"]["KMSMasterKeyId"] == "SessionsKey.Arn"
+    assert properties["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": False}
+    assert {"Sessions", "SessionsKey"} <= set(template.resources())
+    for function in ("FrontChannel", "BackChannel"):
+        variables = template.properties(function)["Environment"]["Variables"]
+        assert variables["FEDBRIDGE_SESSIONS"] == "dynamodb:Sessions"
+    assert template.outputs()["SessionsTable"] == "Sessions"
+
+
 def test_connections_and_keys_outlive_the_stack(template):
     properties = template.properties("Connections")
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}

@@ -10,6 +10,7 @@ from tests.infra.template import CUSTOM_DOMAIN, Template
 KEYS = "arn:aws:kms:eu-central-1:111122223333:key/*"
 SECRETS = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:fedbridge/prod"
 PARAMETERS = "arn:aws:ssm:eu-central-1:111122223333:parameter/fedbridge/prod"
+USER_POOLS = "arn:aws:cognito-idp:eu-central-1:111122223333:userpool/*"
 ENVIRONMENT = "aws:ResourceTag/fedbridge:environment = prod"
 USE = "aws:ResourceTag/fedbridge:use"
 VIA_DYNAMODB = "kms:ViaService = dynamodb.eu-central-1.amazonaws.com"
@@ -30,6 +31,7 @@ COMMON_GRANTS = {
 GRANTS = {
     "FrontChannelRole": COMMON_GRANTS
     | {
+        f"Allow cognito-idp:AdminUserGlobalSignOut on {USER_POOLS} if {ENVIRONMENT}",
         "Allow logs:CreateLogStream on FrontChannelLog.Arn",
         "Allow logs:PutLogEvents on FrontChannelLog.Arn",
         "Allow dynamodb:PutItem on Transactions.Arn",
@@ -48,6 +50,7 @@ GRANTS = {
     },
     "SamlRole": COMMON_GRANTS
     | {
+        f"Allow cognito-idp:AdminUserGlobalSignOut on {USER_POOLS} if {ENVIRONMENT}",
         "Allow logs:CreateLogStream on SamlLog.Arn",
         "Allow logs:PutLogEvents on SamlLog.Arn",
         "Allow dynamodb:PutItem on Transactions.Arn",
@@ -65,6 +68,7 @@ GRANTS = {
     },
     "BackChannelRole": COMMON_GRANTS
     | {
+        f"Allow cognito-idp:AdminUserGlobalSignOut on {USER_POOLS} if {ENVIRONMENT}",
         "Allow logs:CreateLogStream on BackChannelLog.Arn",
         "Allow logs:PutLogEvents on BackChannelLog.Arn",
         "Allow dynamodb:UpdateItem on Transactions.Arn",
@@ -74,6 +78,20 @@ GRANTS = {
         f"Allow secretsmanager:GetSecretValue on {SECRETS}/id-token/*",
         f"Allow ssm:GetParameter on {PARAMETERS}/id-token/*",
     },
+}
+
+# What the table of sessions adds, in a stack that has one.
+_SESSIONS_KEY = {
+    f"Allow kms:{action} on SessionsKey.Arn if {VIA_DYNAMODB}"
+    for action in ("Decrypt", "Encrypt", "GenerateDataKey*", "ReEncrypt*", "DescribeKey")
+}
+SESSION_GRANTS = {
+    "FrontChannelRole": _SESSIONS_KEY
+    | {f"Allow dynamodb:{action} on Sessions.Arn" for action in ("PutItem", "GetItem", "DeleteItem")},
+    "SamlRole": _SESSIONS_KEY
+    | {f"Allow dynamodb:{action} on Sessions.Arn" for action in ("PutItem", "GetItem", "DeleteItem")},
+    "BackChannelRole": _SESSIONS_KEY
+    | {f"Allow dynamodb:{action} on Sessions.Arn" for action in ("GetItem", "DeleteItem")},
 }
 
 
@@ -110,6 +128,12 @@ def test_each_role_may_do_exactly_what_its_function_does(template, role):
     ]
 
 
+@pytest.mark.parametrize("role", GRANTS)
+def test_sessions_add_what_keeping_them_takes_and_nothing_else(role):
+    (policy,) = Template({"KeepSessions": "true"}).properties(role)["Policies"]
+    assert grants(policy["PolicyDocument"]["Statement"]) == GRANTS[role] | SESSION_GRANTS[role]
+
+
 def test_every_function_has_a_role_of_its_own(template):
     functions = template.resources("AWS::Serverless::Function")
     assert {template.properties(name)["Role"].removesuffix(".Arn") for name in functions} == set(GRANTS)
@@ -119,7 +143,7 @@ def test_every_function_has_a_role_of_its_own(template):
 def test_nothing_of_another_environment_is_reached():
     (policy,) = Template({"Environment": "staging"}).properties("FrontChannelRole")["Policies"]
     by_name_or_tag = [grant for grant in grants(policy["PolicyDocument"]["Statement"]) if "/*" in grant]
-    assert len(by_name_or_tag) == 12
+    assert len(by_name_or_tag) == 13
     for grant in by_name_or_tag:
         assert "fedbridge/staging/" in grant or "fedbridge:environment = staging" in grant
 
@@ -139,8 +163,9 @@ def test_only_the_back_channel_signs_with_the_id_token_key(template):
     assert sign["Action"] == ["kms:Sign", "kms:GetPublicKey"]
 
 
-def test_nobody_reads_with_the_table_key_but_through_dynamodb(template):
-    key = template.properties("TableKey")
+@pytest.mark.parametrize("name", ["TableKey", "SessionsKey"])
+def test_nobody_reads_with_the_key_of_a_table_but_through_dynamodb(template, name):
+    key = template.properties(name)
     assert key["EnableKeyRotation"] is True
     manage, use = key["KeyPolicy"]["Statement"]
     cryptographic = re.compile(r"kms:(\*|Decrypt|Encrypt|GenerateDataKey|ReEncrypt|CreateGrant|Verify|Sign)")

@@ -8,14 +8,27 @@ import pytest
 from tests.infra.template import CUSTOM_DOMAIN, Template
 from tests.support.machine import ROOT
 
-SAML = ("/{connection}/saml/login", "/{connection}/saml/acs", "/{connection}/saml/metadata")
-FRONT_CHANNEL = {"/{connection}/authorize", "/{connection}/callback"}
+SAML = (
+    "/{connection}/saml/login",
+    "/{connection}/saml/acs",
+    "/{connection}/saml/metadata",
+    "/{connection}/saml/logout",
+    "/{connection}/saml/slo",
+)
+FRONT_CHANNEL = {
+    "/{connection}/authorize",
+    "/{connection}/callback",
+    "/{connection}/logout",
+    "/{connection}/logout/callback",
+    "/{connection}/frontchannel-logout",
+}
 BACK_CHANNEL = {
     "/{connection}/token",
     "/{connection}/userinfo",
     "/{connection}/.well-known/openid-configuration",
     "/{connection}/.well-known/jwks.json",
     "/{connection}/client-jwks.json",
+    "/{connection}/backchannel-logout",
 }
 
 
@@ -77,10 +90,15 @@ def test_functions_and_outputs_know_the_same_base_url(parameters, base_url):
         "CognitoAttributesUrl": "/userinfo",
         "CognitoJwksUri": "/.well-known/jwks.json",
         "CallbackUrl": "/callback",
+        "LogoutUrl": "/logout",
+        "PostLogoutRedirectUri": "/logout/callback",
+        "BackChannelLogoutUri": "/backchannel-logout",
+        "FrontChannelLogoutUri": "/frontchannel-logout",
         "ClientJwksUri": "/client-jwks.json",
         "SamlLoginUrl": "/saml/login",
         "SamlAcsUrl": "/saml/acs",
         "SamlMetadataUrl": "/saml/metadata",
+        "SamlSingleLogoutUrl": "/saml/slo",
     }
 
 
@@ -187,6 +205,7 @@ def test_each_function_has_the_environment_that_the_settings_read(template, name
         "FEDBRIDGE_BASE_URL": "https://HttpApi.execute-api.eu-central-1.amazonaws.com",
         "FEDBRIDGE_TRANSACTIONS": "dynamodb:Transactions",
         "FEDBRIDGE_CONNECTIONS": "dynamodb:Connections",
+        "FEDBRIDGE_SESSIONS": "",
         "FEDBRIDGE_ID_TOKEN_KEYS": "kms:IdTokenKey.Arn",
         "FEDBRIDGE_PRIVATE_HOSTS": "",
         "FEDBRIDGE_CA_BUNDLE": "",

@@ -18,7 +18,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Template
 from textwrap import indent
@@ -66,7 +66,8 @@ class Declared:
     `yaml` holds the connection's lines but for issuer, client id, authorization and relying party. In it `$key`,
     `$secret` and `$certificate` stand for references of files that are written for it, `$op` for the IdP's issuer, `$port` for its port.
     `key` is RSA or the name of a curve. `client` are members of `Client`. With `tls`, `$tls` is a PEM file of a client
-    certificate and its key, by itself or of the authority that the IdP trusts.
+    certificate and its key, by itself or of the authority that the IdP trusts. `relying_party` is a further line of the
+    relying party.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Declared:
     client: Mapping[str, Any] = field(default_factory=dict)
     client_id: str | None = None
     relying_party_id: str = CLIENT_ID
+    relying_party: str = ""
     authorization: str = "{scope: openid email groups}"
 
     @property
@@ -201,6 +203,7 @@ def _connection(
         redirect_uris: {json.dumps(list(redirect_uris))}
         restart_url: https://app.example/{declared.name}
 """
+    lines += indent(declared.relying_party, "        ")
     written = lines.strip("\n").splitlines()
     assert len(written) <= MOST_LINES, written
     return written
@@ -237,6 +240,7 @@ def _environment(
         "FEDBRIDGE_ENVIRONMENT": "interop",
         "FEDBRIDGE_BASE_URL": url,
         "FEDBRIDGE_TRANSACTIONS": f"memory:{next(_numbers)}",
+        "FEDBRIDGE_SESSIONS": f"memory:{next(_numbers)}",
         "FEDBRIDGE_CONNECTIONS": f"file:{file}",
         "FEDBRIDGE_ID_TOKEN_KEYS": f"file:{folder / 'id-token.pem'}",
         "FEDBRIDGE_PRIVATE_HOSTS": ",".join(
@@ -298,8 +302,14 @@ def _client(declared: Declared, url: str) -> Client:
     published = declared.key is not None or declared.tls == "self_signed" or "kms:" in declared.yaml
     keyed = {"jwks_uri": f"{url}/{declared.name}/client-jwks.json"} if published else {}
     secret = {} if declared.secret is None else {"client_secret": declared.secret}
-    return Client(
+    client = Client(
         client_id=declared.upstream_client_id,
         redirect_uris=[f"{url}/{declared.name}/callback"],
         **{**keyed, **secret, **declared.client},
     )
+    if "logout:" not in declared.yaml:
+        return client
+    ways_out: dict[str, Any] = {"post_logout_redirect_uris": [f"{url}/{declared.name}/logout/callback"]}
+    if "back_channel" in declared.yaml:
+        ways_out |= {"backchannel_logout_uri": f"{url}/{declared.name}/backchannel-logout"}
+    return replace(client, metadata={**ways_out, **client.metadata})

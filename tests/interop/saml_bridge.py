@@ -44,6 +44,10 @@ class SamlBridge:
     def sp_entity_id(self) -> str:
         return f"{self.url}/saml-idp/saml/metadata"
 
+    @property
+    def secret_hashes(self) -> list[str]:
+        return [secret_hash(self.secret)]
+
     def declare(self, saml: Mapping[str, Any], **more: Any) -> None:
         """Write connections.yaml with one connection, `saml-idp`."""
         connection = {

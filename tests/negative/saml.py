@@ -16,11 +16,14 @@ from lxml import etree
 from fedbridge.flows import initiated
 from fedbridge.flows.failure import refuse_browser
 from fedbridge.flows.saml_metadata import saml_metadata
-from fedbridge.flows.services import FrontChannel
+from fedbridge.flows.services import FrontChannel, Services
+from fedbridge.flows.sign_out import logout, single_logout
 from fedbridge.model.deadline import BROWSER_BUDGET
 from fedbridge.net.edge import Routes, serve
 from fedbridge.op import cookie
 from fedbridge.saml_routes import MAX_SAML_FORM
+from fedbridge.sp.single_logout import SamlSingleLogout
+from fedbridge.store.sessions_memory import MemoryReplayGuard
 from tests.fakes.events import LambdaContext
 from tests.support.bridge import (
     CLIENT,
@@ -50,16 +53,20 @@ class SamlGateway(Gateway):
     def __init__(self, idp: SamlIdp | None = None) -> None:
         super().__init__(Bridge(clock=RealClock()))
         self.saml_idp = idp or SamlIdp()
+        self.replays = MemoryReplayGuard()
         self.saml = FrontChannel(
-            **{
-                name: getattr(self.bridge.front, name)
-                for name in ("environment", "base_url", "connections", "transactions", "telemetry", "clock")
-            },
+            **{name: getattr(self.bridge.front, name) for name in Services.__dataclass_fields__},
             upstream=lambda _: self.saml_idp.upstream,
             protocols=frozenset({"saml"}),
             return_path="/saml/acs",
             state_parameter="RelayState",
             unsolicited=self.saml_idp.upstream,
+            single_logout=SamlSingleLogout(
+                providers=self.saml_idp.upstream.providers,
+                keys=self.saml_idp.upstream.keys,
+                clock=self.bridge.clock,
+            ),
+            replays=lambda: self.replays,
             max_form=MAX_SAML_FORM,
         )
         self.saml_idp.clock = self.bridge.clock
@@ -82,6 +89,14 @@ class SamlGateway(Gateway):
                 "POST": partial(initiated.receive, self.saml),
             },
             "/{connection}/saml/metadata": {"GET": partial(saml_metadata, self.saml)},
+            "/{connection}/saml/logout": {
+                "GET": partial(logout, self.saml),
+                "POST": partial(logout, self.saml),
+            },
+            "/{connection}/saml/slo": {
+                "GET": partial(single_logout, self.saml),
+                "POST": partial(single_logout, self.saml),
+            },
         }
 
     def invoke(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -36,6 +36,15 @@ def service(location="https://idp.example/sso", binding=REDIRECT):
     return f'<md:SingleSignOnService Binding="{binding}" Location="{location}"/>'
 
 
+EVIL = "https://evil.example/slo"
+
+
+def leaving(location="https://idp.example/slo", answers="https://idp.example/slo"):
+    return (
+        f'<md:SingleLogoutService Binding="{REDIRECT}" Location="{location}" ResponseLocation="{answers}"/>'
+    )
+
+
 def metadata(
     *, entity_id=IDP, keys=None, services=None, attributes="", protocol=NS["samlp"], more="", wrap=False
 ):
@@ -238,6 +247,8 @@ def test_metadata_are_fetched_once_an_hour(remote):
     [
         (metadata(keys=""), "saml_metadata_incomplete"),
         (metadata(services=service("https://evil.example/sso")), "saml_metadata_host_changed"),
+        (metadata(services=f"{leaving(location=EVIL)}{service()}"), "saml_metadata_host_changed"),
+        (metadata(services=f"{leaving(answers=EVIL)}{service()}"), "saml_metadata_host_changed"),
         (metadata(entity_id="https://evil.example"), "saml_metadata_entity_mismatch"),
         ("<html/>", "saml_metadata_malformed"),
     ],

@@ -19,12 +19,15 @@ from fedbridge.model.connection import Connection, RelyingParty
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Request, Response
 from fedbridge.op.client_authentication import secret_hash
-from fedbridge.ports import KeyRing, TransactionStore
+from fedbridge.ports import KeyRing, LogoutTokens, ReplayGuard, SessionStore, TransactionStore
 from fedbridge.store.memory import MemoryTransactionStore
+from fedbridge.store.sessions_memory import MemoryReplayGuard, MemorySessionStore
 from tests.fakes.keys import FakeKeyRing
+from tests.fakes.logout_tokens import FakeLogoutTokens
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.telemetry import RecordingTelemetry
 from tests.fakes.upstream import FakeUpstream
+from tests.fakes.user_pools import FakeUserPools
 from tests.support.canaries import canary, watch_event, watch_result
 
 SECRET = canary("s3" * 21 + "s", "client_secret")
@@ -76,6 +79,10 @@ class Bridge:
     keys: KeyRing = field(default_factory=FakeKeyRing)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     clock: SettableClock = field(default_factory=SettableClock)
+    sessions: SessionStore | None = field(default_factory=MemorySessionStore)
+    replays: ReplayGuard = field(default_factory=MemoryReplayGuard)
+    user_pools: FakeUserPools = field(default_factory=FakeUserPools)
+    logout_tokens: LogoutTokens = field(default_factory=FakeLogoutTokens)
 
     def __post_init__(self) -> None:
         shared: dict[str, Any] = {
@@ -85,9 +92,16 @@ class Bridge:
             "transactions": self.store,
             "telemetry": self.telemetry,
             "clock": self.clock,
+            "sessions": self.sessions,
+            "user_pools": lambda: self.user_pools,
         }
         self.front = FrontChannel(**shared, upstream=lambda _: self.upstream)
-        self.back = BackChannel(**shared, id_token_keys=self.keys)
+        self.back = BackChannel(
+            **shared,
+            id_token_keys=self.keys,
+            logout_tokens=lambda: self.logout_tokens,
+            replays=lambda: self.replays,
+        )
 
 
 _numbers = itertools.count(1)

@@ -189,8 +189,9 @@ def watch_result(result: Mapping[str, Any]) -> None:
     for line in cookies:
         watch(str(line).partition(";")[0].partition("=")[2], "cookie")
     location, body = headers.pop("location", ""), str(result.get("body") or "")
+    leaving = "post_logout_redirect_uri=" in location  # to the IdP, which gets its own ID token back
     to_app = any(str(line).startswith("__Host-fedbridge-initiated=") for line in cookies)
-    to_idp = "client_id=" in location and not to_app
+    to_idp = (leaving or "client_id=" in location) and not to_app
     names = _TO_APP if to_app else _TO_IDP if to_idp else _FROM_COGNITO
     _watch_form(urlsplit(location).query, names)
     document = _json_object(body)
@@ -198,7 +199,9 @@ def watch_result(result: Mapping[str, Any]) -> None:
     observe(
         location,
         "a redirect",
-        allowed={"upstream_state", "upstream_nonce", "claim", "request_object"}
+        allowed={"upstream_state", "upstream_id_token", "upstream_nonce"}  # which is in the token
+        if leaving
+        else {"upstream_state", "upstream_nonce", "claim", "request_object"}
         if to_idp
         else {"initiated_hint", "code", "state"}
         if to_app
@@ -211,9 +214,13 @@ def watch_result(result: Mapping[str, Any]) -> None:
     else:
         allowed = {"claim"} if "sub" in document else set()
         # Cognito's own state comes back, and of hundreds of random characters some look like anything. To the IdP a
-        # request object is a JWT that is meant for the browser's hands.
-        ours = _STATE.sub("", _REQUEST_OBJECT.sub("", location) if to_idp else location)
+        # request object is a JWT that is meant for the browser's hands, and so is an ID token that goes back.
+        meant = _HINT if leaving else _REQUEST_OBJECT
+        ours = _STATE.sub("", meant.sub("", location) if to_idp else location)
         _observe_shapes(f"{ours} {body}", "an answer", ("a JWT", "a private key"))
+    # A page that posts a message of ours to a SAML IdP, which gets its own NameID back in a LogoutRequest.
+    if 'name="SAMLRequest"' in body:
+        allowed = {*allowed, "NameID"}
     # The reloading page asks for itself again, and only the browser that has the state gets it.
     observe(_RELOAD.sub("", body), "a body", allowed=allowed)
     observe(json.dumps(headers), "the headers")
@@ -269,6 +276,7 @@ _CALLBACK = {
 _TO_IDP = {
     "state": "upstream_state", "nonce": "upstream_nonce", "login_hint": "claim", "request": "request_object",
 }  # fmt: skip
+_HINT = re.compile(r"(?<=[?&]id_token_hint=)[^&]*")
 _REQUEST_OBJECT = re.compile(r"(?<=[?&]request=)[^&]*")
 _STATE = re.compile(r"(?<=[?&]state=)[^&]*")
 _RELOAD = re.compile(r"(?<=/callback\?state=)[0-9A-Za-z]{43}")

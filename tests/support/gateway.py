@@ -20,6 +20,7 @@ from fedbridge.flows.documents import client_jwks, discovery, jwks
 from fedbridge.flows.failure import refuse_browser
 from fedbridge.flows.finish import finish
 from fedbridge.flows.redeem import redeem
+from fedbridge.flows.sign_out import backchannel_logout, frontchannel_logout, logged_out, logout
 from fedbridge.flows.userinfo import userinfo
 from fedbridge.model.connection import ClientAuthentication, IdTokenPolicy
 from fedbridge.model.deadline import BACK_CHANNEL_BUDGET, BROWSER_BUDGET
@@ -36,14 +37,19 @@ AUTHORIZE, CALLBACK, TOKEN, USERINFO = "authorize", "callback", "token", "userin
 DISCOVERY, JWKS, CLIENT_JWKS = (
     ".well-known/openid-configuration", ".well-known/jwks.json", "client-jwks.json",
 )  # fmt: skip
-FRONT_CHANNEL = (AUTHORIZE, CALLBACK)
+LOGOUT, LOGOUT_CALLBACK, FRONTCHANNEL_LOGOUT = "logout", "logout/callback", "frontchannel-logout"
+BACKCHANNEL_LOGOUT = "backchannel-logout"
+FRONT_CHANNEL = (AUTHORIZE, CALLBACK, LOGOUT, LOGOUT_CALLBACK, FRONTCHANNEL_LOGOUT)
 
 FAILURES = frozenset({
     "request_refused", "token_refused", "sign_in_failed", "request_failed", "internal_error", "configuration_error",
+    "sign_out_failed", "logout_ignored",
 })  # fmt: skip
 """Events that say why something was refused."""
 
-SUCCESSES = frozenset({"sign_in_authorized", "sign_in_redeemed", "userinfo_read"})
+SUCCESSES = frozenset({
+    "sign_in_authorized", "sign_in_redeemed", "userinfo_read", "sign_out_started", "sessions_ended",
+})  # fmt: skip
 
 _PROGRAM_TEXT = re.compile(r"Traceback|File \"|\.py\b|\bline \d+|Error\(|Exception|0x[0-9a-f]{6}")
 _OWN_WORDS = frozenset({"authorization_code", "application/json", STATE, REDIRECT_URI})
@@ -121,6 +127,9 @@ class Gateway:
         return {
             "/{connection}/authorize": {"GET": partial(begin, front)},
             "/{connection}/callback": {"GET": partial(finish, front), "POST": partial(finish, front)},
+            "/{connection}/logout": {"GET": partial(logout, front), "POST": partial(logout, front)},
+            "/{connection}/logout/callback": {"GET": partial(logged_out, front)},
+            "/{connection}/frontchannel-logout": {"GET": partial(frontchannel_logout, front)},
         }
 
     def back_routes(self) -> Routes:
@@ -131,6 +140,7 @@ class Gateway:
             "/{connection}/.well-known/openid-configuration": {"GET": partial(discovery, back)},
             "/{connection}/.well-known/jwks.json": {"GET": partial(jwks, back)},
             "/{connection}/client-jwks.json": {"GET": partial(client_jwks, back)},
+            "/{connection}/backchannel-logout": {"POST": partial(backchannel_logout, back)},
         }
 
     def invoke(self, event: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -250,10 +260,19 @@ class Visitor:
         answer = self.gateway.send("GET", AUTHORIZE, name=self.name, query=query, cookies=self.cookies)
         if self.gateway.idp is not None and "nonce" in answer.headers.get("location", ""):
             self.gateway.idp.nonce = answer.location["nonce"]
-        for line in answer.cookies:
-            assert line.startswith(f"{cookie.NAME}=")
-            self.cookies = (line.partition(";")[0],)
+        self.keep(answer)
         return answer
+
+    def keep(self, answer: Answer) -> None:
+        """Do with cookies as a browser does: take them, replace them, forget them."""
+        kept = dict(piece.partition("=")[::2] for piece in self.cookies)
+        for line in answer.cookies:
+            name, _, value = line.partition(";")[0].partition("=")
+            assert name.startswith(cookie.NAME)
+            kept[name] = value
+            if "Max-Age=0" in line:
+                del kept[name]
+        self.cookies = tuple(f"{name}={value}" for name, value in kept.items())
 
     def start(self, **parameters: str | None) -> str:
         """Begin a sign-in; returns the upstream state."""
@@ -282,9 +301,24 @@ class Visitor:
             )
         return self.gateway.send(method, CALLBACK, name=self.name, query=parameters, cookies=self.cookies)
 
+    def logout(self, *, headers: Pairs = (), **parameters: str) -> Answer:
+        """Come to sign out, as Cognito's logout_uri brings browsers here."""
+        answer = self.gateway.send(
+            "GET", LOGOUT, name=self.name, query=parameters, headers=headers, cookies=self.cookies
+        )
+        self.keep(answer)
+        return answer
+
+    def logged_out(self, query: Mapping[str, str] | str) -> Answer:
+        """Come back from the IdP."""
+        answer = self.gateway.send("GET", LOGOUT_CALLBACK, name=self.name, query=query, cookies=self.cookies)
+        self.keep(answer)
+        return answer
+
     def sign_in(self, **parameters: str | None) -> str:
         """Walk to the bridge's code for Cognito."""
         answer = self.callback(self.start(**parameters))
+        self.keep(answer)
         assert "code" in answer.location, answer
         return answer.location["code"]
 

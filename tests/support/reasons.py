@@ -30,7 +30,7 @@ POSITIONS = {
 }
 
 ENCRYPTABLE = ("id_token", "userinfo", "authorization_response")
-JWTS = (*ENCRYPTABLE, "nested_token")
+JWTS = (*ENCRYPTABLE, "nested_token", "logout_token")
 """Kinds of JWT that an IdP sends, as `fedbridge.rp.jwt` names them in its reasons; some may come in a JWE."""
 
 _OF_JWTS = (
@@ -55,7 +55,8 @@ def _spelt(kinds: tuple[str, ...], reasons: tuple[str, ...]) -> dict[str, frozen
 
 
 def _of_endpoints(reason: str) -> frozenset[str]:
-    return frozenset({f"{name}_endpoint_{reason}" for name in ("token", "pushed_authorization_request")})
+    names = ["token", "pushed_authorization_request", *(["revocation"] if reason != "answer_invalid" else [])]
+    return frozenset({f"{name}_endpoint_{reason}" for name in names})
 
 
 # The reason as it is written in the code → the reasons that it stands for. What only hands on another failure's
@@ -63,8 +64,9 @@ def _of_endpoints(reason: str) -> frozenset[str]:
 SPELT: dict[str, frozenset[str]] = {
     **_spelt(JWTS, _OF_JWTS),
     **_spelt(ENCRYPTABLE, _OF_ENCRYPTABLE),
-    **_spelt(("userinfo", "nested_token"), _OF_PARTIES),
-    **_spelt(("userinfo", "nested_token", "authorization_response"), _OF_TIMES),
+    **_spelt(("userinfo", "nested_token", "logout_token"), _OF_PARTIES),
+    **_spelt(("userinfo", "nested_token", "authorization_response", "logout_token"), _OF_TIMES),
+    "f'logout_token_{name}_malformed'": frozenset({f"logout_token_{name}_malformed" for name in ("sub", "sid", "jti")}),
     "f'{document.name}_unavailable'": frozenset({"jwks_unavailable", "did_document_unavailable"}),
     "f'id_token_{name}_malformed'": frozenset({f"id_token_{name}_malformed" for name in ("exp", "iat", "nbf")}),
     "f'id_token_{name}_mismatch'": frozenset({f"id_token_{name}_mismatch" for name in ("at_hash", "c_hash", "s_hash")}),
@@ -79,6 +81,9 @@ SPELT: dict[str, frozenset[str]] = {
     "_REASONS.get(code, 'store_rejected')": frozenset({
         "store_rejected", "store_access_denied", "store_missing",
     }),
+    "_REASONS.get(code, 'user_pool_rejected')": frozenset({
+        "user_pool_rejected", "user_pool_access_denied", "user_pool_missing", "user_pool_unavailable",
+    }),
     "f'{prefix}_{reason}'": frozenset({
         *(f"{prefix}_{reason}" for prefix in ("kms", "secret")
           for reason in ("throttled", "timeout", "unavailable", "access_denied", "error")),
@@ -88,7 +93,7 @@ SPELT: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 HANDED_ON = frozenset({
-    "reason", "failure.reason", "error.reason", "unmarked.reason", "unusable.reason",
+    "reason", "failure.reason", "error.reason", "unmarked.reason", "unusable.reason", "refused.reason",
     "error.reason if isinstance(error, FedbridgeError) else FedbridgeError.reason",
 })  # fmt: skip
 

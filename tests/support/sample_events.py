@@ -170,6 +170,46 @@ CASES: dict[str, Case] = {
         headers={"content-type": FORM},
         browser="",
     ),
+    "saml-logout": _saml("logout", 302, fixtures.POST_LOGOUT_REDIRECT_URI),
+    "saml-logout-other-address": _saml(
+        "logout",
+        400,
+        "sign-out link does not work",
+        query={"client_id": CLIENT_ID, "post_logout_redirect_uri": "https://evil.example/"},
+    ),
+    "logout": _browser(
+        "logout", 302, f"{fixtures.ISSUER}/logout?client_id=bridge", "__Host-fedbridge-logout-example="
+    ),
+    "logout-other-address": _browser(
+        "logout",
+        400,
+        "sign-out link does not work",
+        query={"client_id": CLIENT_ID, "post_logout_redirect_uri": "https://evil.example/"},
+    ),
+    "logout-callback-unknown-state": _browser(
+        "logout/callback", 200, "You are signed out", query={"state": "x"}
+    ),
+    "frontchannel-logout": _browser(
+        "frontchannel-logout",
+        200,
+        f"frame-ancestors {fixtures.ISSUER}",
+        query={"iss": fixtures.ISSUER, "sid": fixtures.SID},
+    ),
+    "backchannel-logout": _server(
+        "backchannel-logout",
+        200,
+        method="POST",
+        form={"logout_token": fixtures.LOGOUT_TOKEN},
+        headers={"content-type": FORM},
+    ),
+    "backchannel-logout-forged": _server(
+        "backchannel-logout",
+        400,
+        '"error":"invalid_request"',
+        method="POST",
+        form={"logout_token": "e30.e30.e30"},
+        headers={"content-type": FORM},
+    ),
     "authorize": _browser(
         "authorize", 302, f"{fixtures.ISSUER}/authorize?", "code_challenge_method=S256", query=_AUTHORIZE
     ),

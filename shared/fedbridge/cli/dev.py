@@ -95,6 +95,9 @@ def environment(
         if options.store == "sqlite"
         else "memory:",
         "FEDBRIDGE_CONNECTIONS": f"file:{options.connections}",
+        "FEDBRIDGE_SESSIONS": f"sqlite:{options.state / 'sessions.db'}"
+        if options.store == "sqlite"
+        else "memory:",
         "FEDBRIDGE_ID_TOKEN_KEYS": f"file:{key}",
         "FEDBRIDGE_PRIVATE_HOSTS": ",".join(
             sorted({host for c in connections for host in loopback_hosts(c)})

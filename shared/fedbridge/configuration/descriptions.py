@@ -7,6 +7,7 @@ from typing import Any
 
 from fedbridge.configuration.authentication_rules import LIFETIME
 from fedbridge.configuration.binding_rules import PROOF_LIFETIME
+from fedbridge.configuration.logout_rules import MIN_QUERY, SESSION_LIFETIME
 from fedbridge.configuration.rules import MAX_CLOCK_SKEW
 from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.model.policies import CONTENT_ENCRYPTION_ALGORITHMS, KEY_ENCRYPTION_ALGORITHMS
@@ -36,6 +37,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Connection.tenants": ("Several tenants of an IdP whose tokens differ in issuer.", {}),
     "Connection.oauth2": ("Where an IdP without OpenID Connect says who signed in.", {}),
     "Connection.saml": ("A SAML 2.0 identity provider; issuer is then its entityID, client_id the bridge's.", {}),
+    "Connection.logout": ("How a session at the IdP is ended, and how the IdP ends ours.", {}),
     "Connection.registration": ("Dynamic client registration, for `fedbridge register`.", {}),
     "Connection.claims": (
         "Claim for Cognito → JMESPath expression or rule. Without it the standard claims pass under their own names.",
@@ -57,6 +59,8 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "RelyingParty.redirect_uris": ("https://<user pool domain>/oauth2/idpresponse, once for every domain of the pool.", _SOME),
     "RelyingParty.restart_url": ("Where a person begins again after a sign-in that went wrong.", _HTTPS),
+    "RelyingParty.post_logout_redirect_uris": ("Where a sign-out may end; the first is where one ends that names none.", {}),
+    "RelyingParty.user_pool": ("The user pool whose sessions end when the IdP says so.", {}),
     "RelyingParty.name": ("What pages call the application.", {}),
     "RelyingParty.require_pkce": ("Refuse requests without PKCE; Cognito sends none.", {}),
     "Endpoints.authorization_endpoint": ("Where browsers are sent.", _HTTPS),
@@ -64,6 +68,8 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Endpoints.jwks_uri": ("Where the IdP's keys are.", _HTTPS),
     "Endpoints.userinfo_endpoint": ("Where claims are fetched, if there is such an endpoint.", {}),
     "Endpoints.pushed_authorization_request_endpoint": ("Where requests are pushed (RFC 9126), if anywhere.", {}),
+    "Endpoints.end_session_endpoint": ("Where browsers sign out (RP-Initiated Logout), if anywhere.", {}),
+    "Endpoints.revocation_endpoint": ("Where tokens are revoked (RFC 7009), if anywhere.", {}),
     "Endpoints.token_endpoint_auth_methods_supported": ("The client authentication methods that `auto` chooses from.", _SOME),
     "Endpoints.authorization_response_iss_parameter_supported": ("The IdP sends iss with its answers (RFC 9207).", {}),
     "ClientAuthentication.method": ("The method; auto takes the strongest that metadata and credentials allow.", {}),
@@ -184,6 +190,8 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Saml.published": ("What the bridge's own metadata say for people.", {}),
     "Saml.artifact": ("Responses come by HTTP-Artifact; {} where metadata name the IdP's services.", {}),
     "Saml.initiated": ("Sign-ins that the IdP begins; off if left out.", {}),
+    "Saml.logout": ("Single logout both ways; {} turns it on. Needs logout.sessions.", {}),
+    "SingleLogout.binding": ("How LogoutRequests travel; what the metadata offer if left out.", {}),
     "ArtifactResolution.services": ("The IdP's artifact resolution services by index from 0, with provider alone.", {}),
     "ArtifactResolution.signed": ("What they answer must be signed.", {}),
     "InitiatedSignIn.targets": ("What RelayState may say, and where each leads.", {}),
@@ -199,6 +207,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "SamlMetadata.signer": ("Reference to PEM certificates, of which one must have signed the metadata.", {}),
     "SamlProvider.single_sign_on_service": ("Where browsers are sent.", _HTTPS),
     "SamlProvider.certificates": ("References to the IdP's signing certificates, PEM.", _SOME),
+    "SamlProvider.single_logout_service": ("Where LogoutRequests and LogoutResponses go, by the same binding.", _HTTPS),
     "SamlProvider.binding": ("How the AuthnRequest travels.", {}),
     "SamlKey.key": ("Reference to the private key.", {}),
     "SamlKey.certificate": ("Reference to its X.509 certificate, PEM.", {}),
@@ -249,6 +258,20 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "PublishedMetadata.attributes": ("Attributes that the bridge asks for.", {}),
     "PublishedMetadata.contacts": ("Whom the IdP's operators turn to.", {}),
     "PublishedMetadata.entity_attributes": ("Entity attributes, by name: entity categories, subject-id:req.", {}),
+    "Logout.mode": ("What the browser brings to the IdP's end_session_endpoint; none: it is not sent there.", {}),
+    "Logout.hint_required": ("Without the ID token the browser is not sent to the IdP, which would refuse it.", {}),
+    "Logout.max_query": ("Characters that the query of that URL may have.", {"minimum": MIN_QUERY}),
+    "Logout.sessions": ("Keep what a logout needs; the stack's parameter KeepSessions makes the table.", {}),
+    "Logout.session_lifetime": (
+        "Seconds that it is kept: no shorter than the pool's refresh tokens live.",
+        {"minimum": SESSION_LIFETIME.start, "maximum": SESSION_LIFETIME.stop - 1},
+    ),
+    "Logout.back_channel": ("The IdP may send logout tokens (OpenID Connect Back-Channel Logout 1.0).", {}),
+    "Logout.require_typ": ("Logout tokens must have the type logout+jwt.", {}),
+    "Logout.front_channel": ("The IdP may load our logout page in a frame (OpenID Connect Front-Channel Logout 1.0).", {}),
+    "Logout.revoke_tokens": ("Revoke the IdP's tokens as soon as userinfo was read (RFC 7009).", {}),
+    "UserPool.id": ("The pool's id.", {"examples": ["eu-west-1_AbCdEfGhI"]}),
+    "UserPool.identity_provider": ("What the bridge is called in the pool, as identity provider.", {}),
     "Registration.endpoint": ("Registration endpoint; the metadata's if left out.", {}),
     "Registration.initial_access_token": ("Reference to the token that the IdP gave for registering.", {}),
     "Registration.client_uri": ("The registration's own URL, as registering printed it.", {}),

@@ -26,7 +26,7 @@ RESERVED_NAMES = ("upstream_sub", "upstream_iss")
 # Each rests on an ID token, on keys of the IdP, or on its metadata.
 _OIDC_ONLY = (
     "id_token", "userinfo", "tenants", "subject_claims", "assurance", "token_decryption", "authorization_response",
-    "registration", "dpop", "endpoint_hosts",
+    "registration", "dpop", "endpoint_hosts", "logout",
 )  # fmt: skip
 _UNCHECKABLE = ("max_age", "vtr", "claims", "nonce")
 

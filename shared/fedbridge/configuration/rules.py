@@ -11,6 +11,7 @@ from fedbridge.configuration.authentication_rules import authentication_problems
 from fedbridge.configuration.binding_rules import binding_problems
 from fedbridge.configuration.claim_rules import claim_problems
 from fedbridge.configuration.encryption_rules import decryption_references, encryption_problems
+from fedbridge.configuration.logout_rules import logout_problems
 from fedbridge.configuration.protocol_rules import protocol_problems
 from fedbridge.configuration.registration_rules import registration_problems
 from fedbridge.configuration.request_rules import request_problems
@@ -73,6 +74,7 @@ def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
     if connection.protocol == "saml":
         return [
             *saml_problems(connection, allowed),
+            *logout_problems(connection, allowed),
             *claim_problems(connection),
             *_subjects(connection),
             *_relying_parties(connection, allowed),
@@ -91,6 +93,7 @@ def problems_of(connection: Connection, allowed: Allowed) -> list[Problem]:
         *assurance_problems(connection, allowed),
         *registration_problems(connection, allowed),
         *saml_problems(connection, allowed),
+        *logout_problems(connection, allowed),
         *claim_problems(connection),
         *_subjects(connection),
         *_relying_parties(connection, allowed),
@@ -172,11 +175,15 @@ def _endpoints(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
         "jwks_uri",
         "userinfo_endpoint",
         "pushed_authorization_request_endpoint",
+        "revocation_endpoint",
     )
     for field in fields:
         url = getattr(connection.endpoints, field)
         if url is not None and (problem := upstream_url_problem(url, allowed)):
             yield Problem(f"endpoints.{field}", problem)
+    end_session = connection.endpoints.end_session_endpoint
+    if end_session is not None and (problem := browser_url_problem(end_session, allowed)):
+        yield Problem("endpoints.end_session_endpoint", problem)
     if not connection.endpoints.token_endpoint_auth_methods_supported:
         yield Problem("endpoints.token_endpoint_auth_methods_supported", "must not be empty")
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from fedbridge.configuration.binding_rules import binding_problems
 from fedbridge.configuration.structure import Problem
 from fedbridge.configuration.urls import Allowed, browser_url_problem, upstream_url_problem
+from fedbridge.model.logout import Logout
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
@@ -30,6 +31,34 @@ def profile_problems(connection: Connection, saml: Saml, allowed: Allowed) -> It
         yield from _artifact(connection, saml, saml.artifact, allowed)
     if saml.initiated is not None:
         yield from _initiated(connection, saml, saml.initiated, allowed)
+    yield from _logout(connection, saml, allowed)
+
+
+_OPENID_LOGOUT = (
+    "mode", "hint_required", "max_query", "back_channel", "require_typ", "front_channel", "revoke_tokens",
+)  # fmt: skip
+
+
+def _logout(connection: Connection, saml: Saml, allowed: Allowed) -> Iterator[Problem]:
+    default = Logout()
+    for name in _OPENID_LOGOUT:
+        if getattr(connection.logout, name) != getattr(default, name):
+            yield Problem(f"logout.{name}", "does not apply to SAML: see saml.logout")
+    service = saml.provider.single_logout_service if saml.provider is not None else None
+    if service is not None and (problem := browser_url_problem(service, allowed)):
+        yield Problem("saml.provider.single_logout_service", problem)
+    if saml.logout is None:
+        if service is not None:
+            yield Problem("saml.provider.single_logout_service", "needs saml.logout")
+        return
+    if not connection.logout.sessions:
+        yield Problem("logout.sessions", "must be true: a LogoutRequest names the person and the session")
+    if not saml.signing_keys:
+        yield Problem("saml.signing_keys", "must name at least one: every logout message is signed")
+    if saml.provider is not None and service is None:
+        yield Problem("saml.provider.single_logout_service", "is missing: saml.logout sends browsers there")
+    if saml.provider is not None and saml.logout.binding not in {None, saml.provider.binding}:
+        yield Problem("saml.logout.binding", "must be the provider's binding")
 
 
 def _federation(saml: Saml) -> Iterator[Problem]:

@@ -150,7 +150,28 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
         correlation_id=transaction.correlation_id,
         duration_ms=round((deadline.monotonic() - started) * 1000, 1),
     )
-    return _send_code(callback, remembered, code)
+    return _send_code(
+        callback, remembered, code, cookies=_keep_session(callback, transaction, identity, began)
+    )
+
+
+def _keep_session(
+    callback: Callback, transaction: Transaction, identity: Identity, began: Connection
+) -> tuple[str, ...]:
+    """Keep what signing out will take, where the connection says so; returns the cookies that find it again."""
+    if identity.session is None:
+        return ()
+    from fedbridge.flows.sessions import keep_session  # noqa: PLC0415  few connections keep anything
+
+    deadline = replace(callback.request.deadline, correlation_id=transaction.correlation_id)
+    return keep_session(
+        callback.services,
+        began,
+        identity.session,
+        subject=identity.subject,
+        client_id=transaction.client_id,
+        deadline=deadline,
+    )
 
 
 def _connection_of(callback: Callback, transaction: Transaction) -> Connection:
@@ -173,7 +194,7 @@ def _authorize(callback: Callback, remembered: dict[str, Any], identity: Identit
         "redirect_uri": remembered["redirect_uri"],
         "nonce": remembered["nonce"],
         "code_challenge": remembered["code_challenge"],
-        "identity": asdict(identity),
+        "identity": {name: value for name, value in asdict(identity).items() if name != "session"},
     }
     move = authorize_move(scope, callback.hashes(), code=code, token_secret=draw(SECRET_LENGTH), grant=grant)
     callback.services.transactions.authorize(move, callback.request.deadline)
@@ -247,10 +268,12 @@ def _time_to_mark(deadline: Deadline) -> Deadline:
     return replace(deadline, at=max(deadline.at, deadline.monotonic() + MARGIN / 2))
 
 
-def _send_code(callback: Callback, remembered: dict[str, Any], code: Handle) -> Response:
+def _send_code(
+    callback: Callback, remembered: dict[str, Any], code: Handle, *, cookies: tuple[str, ...] = ()
+) -> Response:
     parameters = {"code": str(code), "state": remembered["state"]}
     url = authorization_response(remembered["redirect_uri"], parameters)
-    return redirect(url, after_post=callback.after_post)
+    return redirect(url, after_post=callback.after_post, cookies=cookies)
 
 
 def _repeated(callback: Callback, current: Transaction | None) -> Response:

@@ -30,7 +30,10 @@ class Purpose(StrEnum):
     CODE = "code"
     ACCESS_TOKEN = "access_token"  # noqa: S105  the name of a purpose
     BROWSER = "browser"
+    LANDING = "landing"
+    LOGOUT_TOKEN = "logout_token"  # noqa: S105  likewise
     INITIATED = "initiated"
+    LOGOUT_REQUEST = "logout_request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,12 @@ def code_for(scope: Scope, state: Handle, browser: str) -> Handle:
     """Return the code of this state in this browser: derived, so that a reload gets the same one and never a second."""
     number = int.from_bytes(derive(state.secret + browser, "fedbridge/code/v1", scope, state.id), "big")
     return Handle(state.id, _spell(number, SECRET_LENGTH))
+
+
+def session_id(scope: Scope, issuer: str, sid: str, client_id: str) -> str:
+    """Return under which id the session is kept that the IdP calls `sid`: whoever knows it finds it, nobody else."""
+    framed = frame("fedbridge/session/v1", scope.environment, scope.connection, issuer, sid, client_id)
+    return _spell(int.from_bytes(hashlib.sha256(framed).digest(), "big"), ID_LENGTH)
 
 
 def _spell(number: int, length: int) -> str:

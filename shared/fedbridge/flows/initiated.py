@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import (
@@ -42,6 +42,7 @@ from fedbridge.flows.handles import (
     parse_handle,
 )
 from fedbridge.flows.sealing import Label, Scope, frame, seal, unseal
+from fedbridge.model.session import UpstreamSession
 from fedbridge.model.transaction import Claim, Phase, Transaction
 from fedbridge.op import cookie, initiated, pages
 from fedbridge.op.answers import authorization_response, redirect
@@ -261,12 +262,14 @@ def _answer(
         )
     except TransitionRefused:  # Used, expired, another client's, or no such thing: the IdP is asked as ever.
         return start_upstream(services, request, connection, client, query)
+    identity = unseal(arrival.secret, arrival.label(transaction.expires_at), transaction.sealed_request)
+    session = identity.pop("session", None)
     code = code_for(arrival.scope, arrival.handle, arrival.browser)
     grant = {
         "redirect_uri": client.redirect_uri,
         "nonce": asked.nonce,
         "code_challenge": asked.code_challenge,
-        "identity": unseal(arrival.secret, arrival.label(transaction.expires_at), transaction.sealed_request),
+        "identity": identity,
     }
     move = authorize_move(arrival.scope, presented, code=code, token_secret=draw(SECRET_LENGTH), grant=grant)
     services.transactions.authorize(move, request.deadline)
@@ -277,7 +280,19 @@ def _answer(
         correlation_id=transaction.correlation_id,
     )
     answer = authorization_response(client.redirect_uri, {"code": str(code), "state": client.state})
-    return redirect(answer, cookies=(initiated.clear(),))
+    if session is None:
+        return redirect(answer, cookies=(initiated.clear(),))
+    from fedbridge.flows.sessions import keep_session  # noqa: PLC0415  few connections keep anything
+
+    kept = keep_session(
+        services,
+        connection,
+        UpstreamSession(**session),
+        subject=identity["subject"],
+        client_id=transaction.client_id,
+        deadline=replace(request.deadline, correlation_id=transaction.correlation_id),
+    )
+    return redirect(answer, cookies=(initiated.clear(), *kept))
 
 
 def _arrival(

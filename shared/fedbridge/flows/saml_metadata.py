@@ -18,7 +18,9 @@ MAX_AGE = 3600
 def saml_metadata(services: FrontChannel, request: Request) -> Response:
     """Answer the service provider's metadata; the published keys and configured URLs, whatever the Host header says."""
     connection = services.connection_of(request)
-    document = sp_metadata(connection, services.return_url(connection))
+    document = sp_metadata(
+        connection, services.return_url(connection), f"{services.issuer(connection)}/saml/slo"
+    )
     return Response(
         status=200,
         headers={

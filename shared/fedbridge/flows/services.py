@@ -18,10 +18,15 @@ if TYPE_CHECKING:
         Clock,
         ConnectionRegistry,
         KeyRing,
+        LogoutTokens,
+        ReplayGuard,
+        SessionStore,
+        SingleLogout,
         Telemetry,
         TransactionStore,
         UnsolicitedUpstream,
         Upstream,
+        UserPools,
     )
 
 TRIP_LIFETIME = 300
@@ -36,7 +41,10 @@ ACCESS_TOKEN_LIFETIME = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What both channels share. `base_url` has no trailing slash; a connection's issuer is `base_url/name`."""
+    """What both channels share. `base_url` has no trailing slash; a connection's issuer is `base_url/name`.
+
+    `sessions` is None where the deployment keeps none. What only signing out needs is made when it is first asked for.
+    """
 
     environment: str
     base_url: str
@@ -44,6 +52,8 @@ class Services:
     transactions: TransactionStore
     telemetry: Telemetry
     clock: Clock
+    user_pools: Callable[[], UserPools]
+    sessions: SessionStore | None = None
 
     def scope(self, connection: Connection) -> Scope:
         """Return where the connection's artefacts belong."""
@@ -64,6 +74,7 @@ class FrontChannel(Services):
 
     An IdP of theirs sends the browser back to `return_path` below the connection's issuer, with our state as
     `state_parameter`, in a form of at most `max_form` bytes if it posts one. `unsolicited` takes sign-ins that IdPs begin.
+    `single_logout` is for SAML, and so is `replays`.
     """
 
     upstream: Callable[[Connection], Upstream]
@@ -71,6 +82,8 @@ class FrontChannel(Services):
     return_path: str = "/callback"
     state_parameter: str = "state"
     unsolicited: UnsolicitedUpstream | None = None
+    single_logout: SingleLogout | None = None
+    replays: Callable[[], ReplayGuard] | None = None
     max_form: int = MAX_FORM
 
     def connection_of(self, request: Request) -> Connection:
@@ -90,3 +103,5 @@ class BackChannel(Services):
     """What Cognito's and the IdP's back-channel routes need."""
 
     id_token_keys: KeyRing
+    logout_tokens: Callable[[], LogoutTokens]
+    replays: Callable[[], ReplayGuard]

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from fedbridge.model.logout import Logout, UserPool
 from fedbridge.model.policies import (
     AssurancePolicy,
     AuthorizationResponsePolicy,
@@ -94,6 +95,8 @@ class Endpoints:
     jwks_uri: str | None = None
     userinfo_endpoint: str | None = None
     pushed_authorization_request_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    revocation_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     authorization_response_iss_parameter_supported: bool = False
 
@@ -195,13 +198,17 @@ class RelyingParty:
     """Cognito's side of a connection.
 
     `secret_hashes` are one or two of `sha256:<64 hex digits>` over the generated client secret. `redirect_uris` are
-    compared byte for byte. `restart_url` is where a person begins again. `name` is what pages call the application.
+    compared byte for byte, and so are `post_logout_redirect_uris`, the first of which is where a sign-out ends that names
+    none. `restart_url` is where a person begins again. `name` is what pages call the application. `user_pool` is whose
+    sessions end when the IdP says so.
     """
 
     client_id: str
     secret_hashes: tuple[str, ...]
     redirect_uris: tuple[str, ...]
     restart_url: str
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    user_pool: UserPool | None = None
     name: str | None = None
     require_pkce: bool = False
 
@@ -241,6 +248,7 @@ class Connection:
     registration: Registration | None = None
     id_token: IdTokenPolicy = field(default_factory=IdTokenPolicy)
     userinfo: UserinfoPolicy = field(default_factory=UserinfoPolicy)
+    logout: Logout = field(default_factory=Logout)
     claims: ClaimMapping | None = None
     verified_email_domains: tuple[str, ...] = ()
     tokens: Literal["reissue", "relay"] = "reissue"

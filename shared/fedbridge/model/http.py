@@ -79,13 +79,15 @@ class Request:
     """One request. Header names are lower-case; `route` is the path template (`/{connection}/authorize`).
 
     `authorization` headers sent more than once arrive joined with a comma, as API Gateway joins them. `cookies` are raw
-    `name=value` pieces. `correlation_id` is new for every request.
+    `name=value` pieces. `correlation_id` is new for every request. `query_is_raw` says whether `raw_query` is what was sent,
+    octet for octet: a REST API hands over decoded pairs alone.
     """
 
     method: str
     route: str
     connection: str
     raw_query: str = ""
+    query_is_raw: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[str, ...] = ()
     body: bytes = b""

@@ -12,7 +12,7 @@ from typing import Literal
 
 from fedbridge.model import connection
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
-from fedbridge.model.saml_profiles import ArtifactResolution, InitiatedSignIn
+from fedbridge.model.saml_profiles import ArtifactResolution, InitiatedSignIn, SingleLogout
 
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
@@ -52,6 +52,7 @@ class SamlProvider:
     single_sign_on_service: str
     certificates: tuple[str, ...]
     binding: Literal["redirect", "post"] = "redirect"
+    single_logout_service: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,7 @@ class Saml:
     published: PublishedMetadata = field(default_factory=PublishedMetadata)
     artifact: ArtifactResolution | None = None
     initiated: InitiatedSignIn | None = None
+    logout: SingleLogout | None = None
 
 
 # Where whoever resolves the annotations of Connection looks for it (see `DEFERRED` there).

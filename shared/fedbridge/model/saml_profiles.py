@@ -1,4 +1,4 @@
-"""The two SAML profiles that a connection has to ask for: Responses by artifact, and sign-ins that the IdP begins.
+"""The SAML profiles that a connection has to ask for: Responses by artifact, sign-ins that the IdP begins, single logout.
 
 Part of the schema of `connections.yaml`, as `fedbridge.model.saml` is.
 """
@@ -6,6 +6,7 @@ Part of the schema of `connections.yaml`, as `fedbridge.model.saml` is.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +48,14 @@ class InitiatedSignIn:
     targets: dict[str, InitiatedTarget] = field(default_factory=dict)
     default_target: str | None = None
     require_login_hint: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleLogout:
+    """Single logout (SAML profiles §4.4), both ways: /logout asks the IdP to end its session, and the IdP ends ours.
+
+    Needs `logout.sessions`, which keeps NameID and SessionIndex. `binding` is how LogoutRequests travel, by default what
+    the IdP offers, Redirect before POST; the IdP's own may come by either.
+    """
+
+    binding: Literal["redirect", "post"] | None = None

@@ -69,6 +69,7 @@ def read(event: Any, outlined: Request, max_body: int) -> Request:
         outlined,
         connection=_connection(event),
         raw_query=_rest_query(event) if rest else _optional_text(event, "rawQueryString"),
+        query_is_raw=not rest,
         headers=headers,
         cookies=_cookies(cookie_lines),
         body=_body(event, max_body),

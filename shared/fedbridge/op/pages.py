@@ -84,6 +84,19 @@ FAILED = Message("The sign-in did not succeed", "Nothing was signed in. You can 
 WORKING = Message(
     "Signing you in …", "Your identity provider is still answering. This page continues by itself."
 )
+SIGNED_OUT = Message(
+    "You are signed out",
+    "Close this window if somebody else uses this device. To sign in again, start from your application.",
+)
+BAD_LOGOUT = Message(
+    "This sign-out link does not work",
+    "The link is incomplete, was changed on the way, or belongs to another application. Nobody was signed out.",
+)
+LOGOUT_FAILED = Message(
+    "We could not sign you out everywhere",
+    "Your identity provider could not be reached, and may still know you in this browser. Reload this page in a moment, "
+    "or sign out there.",
+)
 UNAVAILABLE = Message(
     "Sign-in is not available right now",
     "Something on our side did not answer in time. Nothing was lost: reload this page in a moment, or start again.",

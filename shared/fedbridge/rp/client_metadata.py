@@ -1,6 +1,7 @@
 """What the bridge registers about itself, from what a connection needs (RFC 7591 §2).
 
-Members are from OpenID Connect Dynamic Client Registration 1.0 §2, RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, RFC 9101
+Members are from OpenID Connect Dynamic Client Registration 1.0 §2, RP-Initiated Logout 1.0 §3.1, Back-Channel Logout 1.0 §2.2,
+Front-Channel Logout 1.0 §2, RFC 7591 §2, RFC 8705 §2.1.2 and §3.4, RFC 9101
 §10.5, RFC 9126 §6, RFC 9449 §5.2 and JARM §3.
 """
 
@@ -18,6 +19,8 @@ CONTENT_ENCRYPTION = ("A256GCM", "A128GCM", "A256CBC-HS512", "A128CBC-HS256")
 """In the order in which they are asked for, as far as connection, keys and IdP allow."""
 
 _OURS = frozenset({
+    "post_logout_redirect_uris", "backchannel_logout_uri", "backchannel_logout_session_required",
+    "frontchannel_logout_uri", "frontchannel_logout_session_required",
     "dpop_bound_access_tokens", "jwks", "jwks_uri", "require_pushed_authorization_requests",
     "require_signed_request_object", "tls_client_auth_subject_dn", "tls_client_certificate_bound_access_tokens",
     "token_endpoint_auth_method", "token_endpoint_auth_signing_alg",
@@ -102,6 +105,7 @@ def requested(connection: Connection, facts: Facts) -> dict[str, Any]:
         if choice.asked and choice.accepted
     }
     metadata |= {demand.name: True for demand in demands(connection, facts) if demand.asked}
+    metadata |= ways_out(connection, facts)
     if facts.certificate_subject is not None:
         metadata["tls_client_auth_subject_dn"] = facts.certificate_subject
     if facts.jwks and facts.jwks_uri is not None:
@@ -111,6 +115,22 @@ def requested(connection: Connection, facts: Facts) -> dict[str, Any]:
     elif facts.method in _KEY_METHODS:
         raise ConfigurationError(f"connection {connection.name}: {facts.method} needs a key to register")
     return metadata
+
+
+def ways_out(connection: Connection, facts: Facts) -> dict[str, Any]:
+    """Return where the IdP sends a browser that signed out there, and how it tells us of its own logouts."""
+    policy, base = connection.logout, facts.callback_url.removesuffix("/callback")
+    found: dict[str, Any] = {}
+    if policy.mode != "none":
+        found["post_logout_redirect_uris"] = [f"{base}/logout/callback"]
+    if any(party.user_pool is not None for party in connection.relying_parties):
+        if policy.back_channel:
+            found["backchannel_logout_uri"] = f"{base}/backchannel-logout"
+            found["backchannel_logout_session_required"] = policy.sessions
+        if policy.front_channel:
+            found["frontchannel_logout_uri"] = f"{base}/frontchannel-logout"
+            found["frontchannel_logout_session_required"] = True
+    return found
 
 
 def updated(

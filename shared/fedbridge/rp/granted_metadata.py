@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fedbridge.model.connection import Connection
-from fedbridge.rp.client_metadata import Choice, Facts, choices, demands
+from fedbridge.rp.client_metadata import Choice, Facts, choices, demands, ways_out
 
 
 def shortcomings(connection: Connection, facts: Facts, granted: Mapping[str, Any]) -> list[str]:
@@ -36,10 +36,12 @@ def _unacceptable(choice: Choice, granted: Mapping[str, Any]) -> str | None:
 
 
 def _list_shortcomings(connection: Connection, facts: Facts, granted: Mapping[str, Any]) -> Iterator[str]:
+    returns = ways_out(connection, facts).get("post_logout_redirect_uris", ())
     for name, needed in (
         ("redirect_uris", facts.callback_url),
         ("response_types", "code"),
         ("grant_types", "authorization_code"),
+        *(("post_logout_redirect_uris", url) for url in returns),
     ):
         values = granted.get(name, [needed])
         if not isinstance(values, list) or needed not in values:

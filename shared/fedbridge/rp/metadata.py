@@ -25,8 +25,18 @@ STALE = 24 * 3600.0
 MAX_BYTES = 256 * 1024
 
 REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-OPTIONAL = ("userinfo_endpoint", "pushed_authorization_request_endpoint")
-ALIASED = ("token_endpoint", "pushed_authorization_request_endpoint", "userinfo_endpoint")
+OPTIONAL = (
+    "userinfo_endpoint",
+    "pushed_authorization_request_endpoint",
+    "end_session_endpoint",
+    "revocation_endpoint",
+)
+ALIASED = (
+    "token_endpoint",
+    "pushed_authorization_request_endpoint",
+    "userinfo_endpoint",
+    "revocation_endpoint",
+)
 """Members of `mtls_endpoint_aliases` that are called."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -131,6 +141,13 @@ def parse_metadata(connection: Connection, body: bytes) -> ProviderMetadata:
         # Only connections that register are refused for where it lies: nobody's sign-in goes there.
         registration_endpoint=own_endpoint(connection, document, "registration_endpoint")
         if connection.registration is not None
+        else None,
+        # Likewise for connections that sign out there, and for those that revoke.
+        end_session_endpoint=own_endpoint(connection, document, "end_session_endpoint")
+        if connection.logout.mode != "none"
+        else None,
+        revocation_endpoint=own_endpoint(connection, document, "revocation_endpoint")
+        if connection.logout.revoke_tokens
         else None,
         token_endpoint_auth_methods_supported=_strings(
             document, "token_endpoint_auth_methods_supported", default=("client_secret_basic",)

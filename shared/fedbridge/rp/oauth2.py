@@ -138,6 +138,10 @@ class OAuth2Upstream:
             )
         return identity
 
+    def logout(self, connection: Connection, **_: Any) -> str | None:  # noqa: ARG002
+        """Return None: OAuth 2.0 has no way to sign out."""
+        return None
+
     def _context(self, connection: Connection, deadline: Deadline) -> Context:
         if connection.endpoints is None:
             raise ConfigurationError(f"connection {connection.name}: endpoints is missing")

@@ -27,6 +27,7 @@ from fedbridge.rp.userinfo import fetch_userinfo
 
 if TYPE_CHECKING:
     from fedbridge.rp.dpop import Nonces, Prover
+    from fedbridge.rp.jwt import VerifiedJwt
 
 
 class OidcUpstream:
@@ -118,6 +119,10 @@ class OidcUpstream:
         userinfo = fetch_userinfo(
             context, self._jwks, access_token=tokens.access_token, id_token=id_token.claims
         )
+        if connection.logout.revoke_tokens:
+            from fedbridge.rp.revocation import revoke_tokens  # noqa: PLC0415  few IdPs ask for it
+
+            revoke_tokens(context, tokens, self._telemetry)
         identity, dropped = to_identity(
             connection,
             upstream_issuer=id_token.claims["iss"],
@@ -133,7 +138,34 @@ class OidcUpstream:
                 correlation_id=deadline.correlation_id,
                 claims=",".join(dropped),
             )
-        return with_acr_of_app(connection.assurance, remembered, identity)
+        return with_acr_of_app(
+            connection.assurance, remembered, _with_session(connection, identity, id_token)
+        )
+
+    def logout(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        return_url: str,
+        remembered: Mapping[str, str],
+        deadline: Deadline,
+    ) -> str | None:
+        """Return the logout request (RP-Initiated Logout 1.0 §2); calls the IdP for metadata that are not cached.
+
+        Raises UpstreamError (`end_session_endpoint_missing`, `metadata_…`, `upstream_…`), DeadlineExceeded.
+        """
+        if connection.logout.mode == "none":
+            return None
+        from fedbridge.rp.end_session import logout_request  # noqa: PLC0415  a sign-in has no use for it
+
+        return logout_request(
+            connection,
+            self._metadata.get(connection, deadline),
+            state=state,
+            return_url=return_url,
+            id_token_hint=remembered.get("id_token_hint"),
+        )
 
     def _context(self, connection: Connection, deadline: Deadline, *, dpop: Prover | None) -> Context:
         return Context(
@@ -162,3 +194,17 @@ class OidcUpstream:
         from fedbridge.rp.dpop import Nonces  # noqa: PLC0415  likewise
 
         return Nonces()
+
+
+def _with_session(connection: Connection, identity: Identity, id_token: VerifiedJwt) -> Identity:
+    """Return the identity with what signing out will take, for a connection that keeps it."""
+    if not connection.logout.sessions:
+        return identity
+    from fedbridge.model.session import UpstreamSession  # noqa: PLC0415  few connections keep anything
+
+    sid = id_token.claims.get("sid")
+    hint = {"id_token_hint": id_token.compact} if connection.logout.mode == "id_token_hint" else {}
+    session = UpstreamSession(
+        issuer=id_token.claims["iss"], sid=sid if isinstance(sid, str) else None, remembered=hint
+    )
+    return replace(identity, session=session)

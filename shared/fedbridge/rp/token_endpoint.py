@@ -37,6 +37,7 @@ class TokenResponse:
 
     access_token: str = field(repr=False)
     id_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
 
 
 def exchange_code(
@@ -52,7 +53,12 @@ def exchange_code(
     id_token = answer.get("id_token")
     if not isinstance(id_token, str) or not id_token:
         raise UpstreamError("id_token_missing")
-    return TokenResponse(access_token=access_token, id_token=id_token)
+    refresh_token = answer.get("refresh_token")
+    return TokenResponse(
+        access_token=access_token,
+        id_token=id_token,
+        refresh_token=refresh_token if isinstance(refresh_token, str) else None,
+    )
 
 
 def redeem_code(
@@ -77,7 +83,21 @@ def redeem_code(
 def post_form(
     context: Context, endpoint: str, url: str, form: Mapping[str, str], *, success: Container[int] = (200,)
 ) -> dict[str, Any]:
-    """Authenticate, post and return the JSON object of a status in `success`; `endpoint` names the kind of endpoint in the log.
+    """Authenticate, post and return the JSON object of a status in `success`.
+
+    Raises what `send_form` raises, and UpstreamError `{endpoint}_endpoint_answer_invalid`.
+    """
+    response = send_form(context, endpoint, url, form, success=success)
+    try:
+        return decode_object(response.body)
+    except InvalidJson:
+        raise UpstreamError(f"{endpoint}_endpoint_answer_invalid", upstream_status=response.status) from None
+
+
+def send_form(
+    context: Context, endpoint: str, url: str, form: Mapping[str, str], *, success: Container[int] = (200,)
+) -> OutboundResponse:
+    """Authenticate, post and return a response with a status in `success`; `endpoint` names the kind of endpoint in the log.
 
     With mutual TLS the alias of `{endpoint}_endpoint` is called in the place of `url`, where the metadata have one.
 
@@ -86,7 +106,7 @@ def post_form(
     has another secret by now; or it wants a nonce in the DPoP proof.
 
     Raises UpstreamError (`client_authentication_refused`, `authorization_code_refused`, `dpop_…`,
-    `{endpoint}_endpoint_refused`, `…_unavailable`, `…_redirected`, `…_answer_invalid`, `upstream_…`),
+    `{endpoint}_endpoint_refused`, `…_unavailable`, `…_redirected`, `upstream_…`),
     ConfigurationError, KeyUnavailable, DeadlineExceeded.
     """
     called = context.called(f"{endpoint}_endpoint", url)
@@ -96,10 +116,7 @@ def post_form(
     code = error_code(response)
     if response.status not in success or code is not None:
         raise _refusal(endpoint, response.status, code)
-    try:
-        return decode_object(response.body)
-    except InvalidJson:
-        raise UpstreamError(f"{endpoint}_endpoint_answer_invalid", upstream_status=response.status) from None
+    return response
 
 
 def error_code(response: OutboundResponse) -> str | None:

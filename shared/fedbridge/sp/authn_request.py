@@ -130,20 +130,21 @@ def send(
     binding: Binding,
     destination: str,
     *,
-    relay_state: str,
+    relay_state: str | None,
     signer: Signer | None,
     certificate: str | None,
     remembered: Mapping[str, str],
     deadline: Deadline,
+    parameter: str = "SAMLRequest",
 ) -> UpstreamRedirect:
-    """Return where the browser goes, with the request in the URL or in a form; raises KeyUnavailable, DeadlineExceeded."""
+    """Return where the browser goes, with the message in the URL or in a form; raises KeyUnavailable, DeadlineExceeded."""
+    relayed = {} if relay_state is None else {"RelayState": relay_state}
     if binding == "post":
         if signer is not None:
             sign_enveloped(request, signer, certificate, deadline)
         encoded = base64.b64encode(etree.tostring(request)).decode("ascii")
-        form = {"SAMLRequest": encoded, "RelayState": relay_state}
-        return UpstreamRedirect(url=destination, remembered=remembered, form=form)
-    parameters = {"SAMLRequest": _deflated(etree.tostring(request)), "RelayState": relay_state}
+        return UpstreamRedirect(url=destination, remembered=remembered, form={parameter: encoded, **relayed})
+    parameters = {parameter: _deflated(etree.tostring(request)), **relayed}
     query = (
         urlencode(parameters, quote_via=quote, safe="")
         if signer is None

@@ -43,6 +43,8 @@ class Certificate:
 class IdentityProvider:
     """`endpoints` are where AuthnRequests go, by binding; `artifact_services` by index. All URLs are absolute.
 
+    `logout_endpoints` are where LogoutRequests go, `logout_response_endpoints` where the answers to the IdP's go.
+
     `valid_until` is when the metadata end, None where they do not say; `refresh_at` when they want to be read anew.
     """
 
@@ -51,6 +53,8 @@ class IdentityProvider:
     certificates: tuple[Certificate, ...]
     wants_signed_requests: bool = False
     artifact_services: dict[int, str] = field(default_factory=dict)
+    logout_endpoints: dict[Binding, str] = field(default_factory=dict)
+    logout_response_endpoints: dict[Binding, str] = field(default_factory=dict)
     valid_until: float | None = None
     refresh_at: float = math.inf
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.saml import Saml, SamlMetadata, SamlProvider
     from fedbridge.ports import Clock, OutboundResponse, Secrets
+    from fedbridge.sp.idp import Binding
 
 MAX_BYTES = 1024 * 1024
 MAX_AGGREGATE_BYTES = 4 * 1024 * 1024
@@ -128,11 +129,15 @@ class IdentityProviders:
     def _by_hand(
         self, connection: Connection, provider: SamlProvider, services: tuple[str, ...], deadline: Deadline
     ) -> IdentityProvider:
+        url = provider.single_logout_service
+        logout: dict[Binding, str] = {provider.binding: url} if url is not None else {}
         return IdentityProvider(
             entity_id=connection.issuer,
             endpoints={provider.binding: provider.single_sign_on_service},
             certificates=self._certificates(provider.certificates, deadline),
             artifact_services=dict(enumerate(services)),
+            logout_endpoints=logout,
+            logout_response_endpoints=logout,
         )
 
     def _certificates(self, references: tuple[str, ...], deadline: Deadline) -> tuple[Certificate, ...]:
@@ -203,7 +208,12 @@ def _refuse_older(last_good: IdentityProvider, provider: IdentityProvider) -> No
 
 
 def _urls(provider: IdentityProvider) -> tuple[str, ...]:
-    return (*provider.endpoints.values(), *provider.artifact_services.values())
+    return (
+        *provider.endpoints.values(),
+        *provider.artifact_services.values(),
+        *provider.logout_endpoints.values(),
+        *provider.logout_response_endpoints.values(),
+    )
 
 
 def _host(url: str) -> str:

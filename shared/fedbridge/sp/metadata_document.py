@@ -71,7 +71,7 @@ def parse_metadata(
     descriptor = descriptors[0]
     chain = (descriptor, entity, *entity.iterancestors())
     lifetime = lifetime_of(chain, now, must_end=kind != "entity")
-    endpoints = _endpoints(descriptor)
+    endpoints = _endpoints(descriptor, "SingleSignOnService")
     certificates = _signing_certificates(descriptor)
     if not endpoints or not certificates:
         missing = "certificate to verify with" if endpoints else "endpoint by Redirect or POST"
@@ -82,6 +82,8 @@ def parse_metadata(
         certificates=certificates,
         wants_signed_requests=descriptor.get("WantAuthnRequestsSigned") in {"true", "1"},
         artifact_services=_artifact_services(descriptor),
+        logout_endpoints=_endpoints(descriptor, "SingleLogoutService"),
+        logout_response_endpoints=_endpoints(descriptor, "SingleLogoutService", "ResponseLocation"),
         valid_until=lifetime.valid_until,
         refresh_at=lifetime.refresh_at,
     )
@@ -161,10 +163,12 @@ def _artifact_services(descriptor: etree._Element) -> dict[int, str]:
     return found
 
 
-def _endpoints(descriptor: etree._Element) -> dict[Binding, str]:
+def _endpoints(descriptor: etree._Element, name: str, attribute: str = "Location") -> dict[Binding, str]:
+    """Return the first usable URL of each binding; answers go to the Location where they have no other one."""
     found: dict[Binding, str] = {}
-    for service in descriptor.iterchildren(q(MD, "SingleSignOnService")):
-        binding, location = _BINDINGS.get(service.get("Binding", "")), service.get("Location", "")
+    for service in descriptor.iterchildren(q(MD, name)):
+        binding = _BINDINGS.get(service.get("Binding", ""))
+        location = service.get(attribute) or service.get("Location") or ""
         if binding is not None and binding not in found and _is_url(location):
             found[binding] = location
     return found

@@ -86,7 +86,7 @@ def verify_response(reception: Reception, document: bytes) -> Verified:
     envelope, assertion = _signed_parts(saml, document, root, plain)
     check_envelope(envelope, expected)
     check_assertion(assertion, expected)
-    return Verified(assertion=assertion, name_id=_name_id(reception, assertion))
+    return Verified(assertion=assertion, name_id=name_id_of(reception, assertion.find(q(SAML, "Subject"))))
 
 
 def posted_response(form: Parameters) -> bytes:
@@ -192,13 +192,16 @@ def _signed_parts(
     return envelope, assertion
 
 
-def _name_id(reception: Reception, assertion: etree._Element) -> etree._Element | None:
-    subject = assertion.find(q(SAML, "Subject"))
-    if subject is None:
+def name_id_of(reception: Reception, holder: etree._Element | None) -> etree._Element | None:
+    """Return the NameID of a Subject or LogoutRequest whose signature was verified, decrypted where it was encrypted.
+
+    Raises IssuerMismatch (`saml_encryption_refused`, `saml_decryption_failed`), KeyUnavailable, DeadlineExceeded.
+    """
+    if holder is None:
         return None
-    encrypted = subject.find(q(SAML, "EncryptedID"))
+    encrypted = holder.find(q(SAML, "EncryptedID"))
     if encrypted is None:
-        return subject.find(q(SAML, "NameID"))
+        return holder.find(q(SAML, "NameID"))
     policy = reception.saml.assertion
     name_id = _fragment(decrypt(encrypted, policy, reception.decrypters(), reception.deadline), encrypted)
     if name_id.tag != q(SAML, "NameID"):

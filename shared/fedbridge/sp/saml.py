@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets as randomness
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fedbridge.claims.attributes import identity_of_attributes
@@ -22,6 +22,7 @@ from fedbridge.sp.assertion import (
 from fedbridge.sp.checks import Expected
 from fedbridge.sp.response import Reception, Verified, posted_response, verify_response
 from fedbridge.sp.signing import published_certificate
+from fedbridge.sp.single_logout import SamlSingleLogout, upstream_session
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
@@ -149,6 +150,19 @@ class SamlUpstream:
         assertion_id, ends = once_only(verified.assertion)
         return Unsolicited(identity=identity, assertion_id=assertion_id, expires_at=ends)
 
+    def logout(
+        self,
+        connection: Connection,
+        *,
+        state: str,
+        return_url: str,  # noqa: ARG002  a LogoutResponse comes to the address that the metadata name
+        remembered: Mapping[str, str],
+        deadline: Deadline,
+    ) -> UpstreamRedirect | None:
+        """Return the LogoutRequest for the session that was kept; see `SamlSingleLogout.request`."""
+        single_logout = SamlSingleLogout(providers=self.providers, keys=self.keys, clock=self.clock)
+        return single_logout.request(connection, state=state, remembered=remembered, deadline=deadline)
+
     def _verified(
         self, connection: Connection, expected: Expected, response: Parameters, deadline: Deadline
     ) -> Verified:
@@ -184,6 +198,9 @@ class SamlUpstream:
             friendly_names=attributes.by_friendly_name,
             acr=authentication.authn_context,
             auth_time=int(authentication.at),
+        )
+        identity = replace(
+            identity, session=upstream_session(connection, verified.name_id, verified.assertion)
         )
         if dropped:
             self.telemetry.event(

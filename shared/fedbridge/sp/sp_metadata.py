@@ -19,7 +19,7 @@ _CONTENT = {name: identifier for identifier, (name, _) in names.GCM.items()}
 _TRANSPORT = {"RSA-OAEP": names.RSA_OAEP_MGF1P, "RSA-OAEP-256": names.RSA_OAEP}
 
 
-def sp_metadata(connection: Connection, acs_url: str) -> bytes:
+def sp_metadata(connection: Connection, acs_url: str, logout_url: str | None = None) -> bytes:
     """Return the EntityDescriptor; URLs are the configured ones, keys those that were published with the connection."""
     saml = connection.saml or Saml()
     root = etree.Element(
@@ -38,6 +38,9 @@ def sp_metadata(connection: Connection, acs_url: str) -> bytes:
     _user_interface(descriptor, saml.published)
     for jwk in connection.client_jwks:
         _key(descriptor, jwk, saml)
+    if saml.logout is not None and logout_url is not None:
+        for binding in (names.REDIRECT_BINDING, names.POST_BINDING):
+            etree.SubElement(descriptor, q(MD, "SingleLogoutService"), Binding=binding, Location=logout_url)
     if saml.request.name_id_format is not None:
         etree.SubElement(descriptor, q(MD, "NameIDFormat")).text = saml.request.name_id_format
     etree.SubElement(

@@ -44,6 +44,10 @@ CHILDREN: dict[str, frozenset[str]] = {
     q(SAMLP, "ArtifactResponse"): _children(SAMLP, "Extensions", "Status", "Response")
     | _children(SAML, "Issuer")
     | {q(DS, "Signature")},
+    q(SAMLP, "LogoutRequest"): _NAME_IDS | _children(SAML, "Issuer") | _children(SAMLP, "Extensions", "SessionIndex")
+    | {q(DS, "Signature")},
+    q(SAMLP, "LogoutResponse"): _children(SAML, "Issuer") | _children(SAMLP, "Extensions", "Status")
+    | {q(DS, "Signature")},
     q(SAMLP, "Status"): _children(SAMLP, "StatusCode", "StatusMessage", "StatusDetail"),
     q(SAMLP, "StatusCode"): _children(SAMLP, "StatusCode"),
     q(SAML, "Assertion"): _ASSERTION_PARTS,
@@ -181,11 +185,17 @@ def _check_ids(root: etree._Element) -> None:
         raise response_refused("saml_structure_refused")
 
 
-_IDENTIFIED = _children(SAMLP, "Response", "ArtifactResponse") | _children(SAML, "Assertion")
+_IDENTIFIED = _children(SAMLP, "Response", "ArtifactResponse", "LogoutRequest", "LogoutResponse") | _children(
+    SAML, "Assertion"
+)
+
+_NAMING = frozenset({q(SAML, "Subject"), q(SAMLP, "LogoutRequest")})
 
 _AT_MOST_ONE = {
     q(SAMLP, "ArtifactResponse"): _children(SAMLP, "Status", "Extensions", "Response") | _children(SAML, "Issuer"),
     q(SAMLP, "Response"): _children(SAMLP, "Status", "Extensions") | _children(SAML, "Issuer"),
+    q(SAMLP, "LogoutRequest"): _NAME_IDS | _children(SAMLP, "Extensions") | _children(SAML, "Issuer"),
+    q(SAMLP, "LogoutResponse"): _children(SAMLP, "Status", "Extensions") | _children(SAML, "Issuer"),
     q(SAML, "Assertion"): _children(SAML, "Issuer", "Subject", "Conditions", "AuthnStatement", "AttributeStatement"),
     q(SAML, "Subject"): _NAME_IDS,
     q(SAML, "SubjectConfirmation"): _children(SAML, "SubjectConfirmationData"),
@@ -212,7 +222,7 @@ def _check_counts(root: etree._Element) -> None:
         counts = Counter(str(child.tag) for child in element)
         if any(counts[tag] > 1 for tag in single):
             raise response_refused("saml_structure_refused")
-        if element.tag == q(SAML, "Subject") and sum(counts[tag] for tag in _NAME_IDS) > 1:
+        if element.tag in _NAMING and sum(counts[tag] for tag in _NAME_IDS) > 1:
             raise response_refused("saml_structure_refused")
     for container in root.iter(q(SAML, "EncryptedAssertion"), q(SAML, "EncryptedID")):
         if (

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import time
-import weakref
-from contextlib import contextmanager, suppress
 from dataclasses import fields
-from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
-from fedbridge.errors import ConfigurationError, OutcomeUnknown, StoreUnavailable, TransitionRefused
+from fedbridge.errors import TransitionRefused
 from fedbridge.model.transaction import Phase, Transaction
 from fedbridge.store import moves
+from fedbridge.store.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.transaction import Authorize, Claim, Fail, Redeem
 
 SCHEMA = 1
-
-_OPENING_TIMEOUT = 5.0
-_OPENING_PAUSE = 0.02
-"""Seconds, both."""
 
 _TABLE = """
 CREATE TABLE transactions (
@@ -66,17 +57,13 @@ class SqliteTransactionStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._lock = Lock()
-        try:
-            self._connection = _open(Path(path))
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(f"{path}: cannot be used as a transaction store: {error}") from error
-        self.close = weakref.finalize(self, self._connection.close)
+        self._file = SqliteFile(path, "a transaction store", _prepare)
+        self.close = self._file.close
 
     def put(self, transaction: Transaction, deadline: Deadline) -> None:
         """Store a new transaction."""
         values = [getattr(transaction, name) for name in _COLUMNS]
-        with self._writing(deadline) as connection:
+        with self._file.writing(deadline) as connection:
             # A new item's own expiry tells the time well enough to sweep by.
             connection.execute("DELETE FROM transactions WHERE ttl < ?", (transaction.expires_at,))
             current = _find(connection, transaction.id)
@@ -102,7 +89,7 @@ class SqliteTransactionStore:
 
     def read(self, transaction_id: str, deadline: Deadline) -> Transaction | None:
         """Return the item."""
-        with self._using(deadline) as connection:
+        with self._file.using(deadline) as connection:
             return _find(connection, transaction_id)
 
     def _move(self, step: moves.Transition, deadline: Deadline) -> Transaction:
@@ -113,7 +100,7 @@ class SqliteTransactionStore:
             f"UPDATE transactions SET {', '.join(f'{name} = ?' for name in written)} WHERE id = ?"  # noqa: S608
             f" AND {' AND '.join(f'{name} = ?' for name in step.equal)} AND {step.expiry} > ?"
         )
-        with self._writing(deadline) as connection:
+        with self._file.writing(deadline) as connection:
             current = _find(connection, step.id)
             changed = connection.execute(
                 update, (*written.values(), step.id, *step.equal.values(), step.now)
@@ -122,71 +109,9 @@ class SqliteTransactionStore:
                 raise TransitionRefused(current)
             return current
 
-    @contextmanager
-    def _writing(self, deadline: Deadline) -> Iterator[sqlite3.Connection]:
-        """Be alone with the file, in this process and in all others; commit unless an exception leaves."""
-        with self._using(deadline) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            try:
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise OutcomeUnknown from error
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _using(self, deadline: Deadline) -> Iterator[sqlite3.Connection]:
-        if not self._lock.acquire(timeout=deadline.remaining()):
-            raise StoreUnavailable(reason="store_busy")
-        try:
-            self._connection.execute(f"PRAGMA busy_timeout = {int(deadline.remaining() * 1000)}")
-            yield self._connection
-        except sqlite3.Error as error:
-            raise StoreUnavailable(reason="store_busy" if _busy(error) else None) from error
-        finally:
-            self._lock.release()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        with suppress(FileExistsError):
-            # Before SQLite does: it would make the file with the umask's mode. Its journals inherit the mode. An
-            # existing file is left alone, because closing it would drop the locks that SQLite holds in this process.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    give_up_at = time.monotonic() + _OPENING_TIMEOUT
-    while True:
-        try:
-            return _connect(path)
-        except sqlite3.OperationalError as error:
-            # To turn the write-ahead log on, and to remove it at the end, takes locks that SQLite does not wait for.
-            if not _busy(error) or time.monotonic() > give_up_at:
-                raise
-        time.sleep(_OPENING_PAUSE)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=_OPENING_TIMEOUT, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        _prepare(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the table in an empty file; refuse one of another schema."""
-    connection.execute("BEGIN IMMEDIATE")
     (schema,) = connection.execute("PRAGMA user_version").fetchone()
     if schema == 0:
         connection.execute(_TABLE)
@@ -194,7 +119,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
     elif schema != SCHEMA:
         raise sqlite3.DatabaseError(f"it is of schema {schema}, not {SCHEMA}; remove it to start anew")
-    connection.execute("COMMIT")
 
 
 def _find(connection: sqlite3.Connection, transaction_id: str) -> Transaction | None:
@@ -203,8 +127,3 @@ def _find(connection: sqlite3.Connection, transaction_id: str) -> Transaction | 
         return None
     values = dict(zip(_COLUMNS, row, strict=True))
     return Transaction(**{**values, "phase": Phase(values["phase"])})
-
-
-def _busy(error: sqlite3.Error) -> bool:
-    """Tell whether somebody else held the file; the extended codes carry the reason in their upper bits."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

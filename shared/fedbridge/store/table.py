@@ -92,14 +92,18 @@ class Table:
         return self._call(self._client.get_item, request, deadline, lost=_unanswered).get("Item")
 
     def put(self, deadline: Deadline, **request: Any) -> None:
-        """Carry out a conditional PutItem; raises ConditionFailed, OutcomeUnknown, StoreUnavailable."""
+        """Carry out a PutItem, mostly a conditional one; raises ConditionFailed, OutcomeUnknown, StoreUnavailable."""
         self._call(self._client.put_item, _telling(request), deadline, lost=OutcomeUnknown)
 
     def update(self, deadline: Deadline, **request: Any) -> Item | None:
-        """Carry out a conditional UpdateItem and return what ReturnValues asked for; raises as `put` does."""
+        """Carry out an UpdateItem, mostly a conditional one, and return what ReturnValues asked for; raises as `put` does."""
         return self._call(self._client.update_item, _telling(request), deadline, lost=OutcomeUnknown).get(
             "Attributes"
         )
+
+    def delete(self, deadline: Deadline, **request: Any) -> None:
+        """Carry out a DeleteItem; raises as `put` does."""
+        self._call(self._client.delete_item, request, deadline, lost=OutcomeUnknown)
 
     def _call(
         self,

@@ -83,6 +83,13 @@ EVENTS: Mapping[str, Event] = {
     "keys_stale": Event(level="WARNING", metric="KeysStale", fields=_COMMON | _UPSTREAM | {"kid"}),
     "upstream_call": Event(level="DEBUG", metric=None, fields=_COMMON | _UPSTREAM),
     "upstream_failed": Event(level="WARNING", metric="UpstreamFailed", fields=_COMMON | _UPSTREAM),
+    "sign_out_started": Event(level="INFO", metric="SignOutStarted", fields=_COMMON),
+    "sign_out_ended": Event(level="INFO", metric=None, fields=_COMMON),
+    "sign_out_failed": Event(level="WARNING", metric="SignOutFailed", fields=_COMMON | _UPSTREAM),
+    "session_not_kept": Event(level="WARNING", metric="SessionNotKept", fields=_COMMON),
+    "sessions_ended": Event(level="INFO", metric="SessionsEnded", fields=_COMMON),
+    "logout_ignored": Event(level="INFO", metric=None, fields=_COMMON),
+    "tokens_not_revoked": Event(level="WARNING", metric="TokensNotRevoked", fields=_COMMON | _UPSTREAM),
     "internal_error": Event(level="ERROR", metric="InternalError", fields=_COMMON | _FAULT),
     "configuration_error": Event(
         level="ERROR", metric="ConfigurationError", fields=_COMMON | _FAULT | {"kid"}

@@ -13,6 +13,10 @@ def test_what_runs_locally_is_routed_as_what_is_deployed():
     assert found == {
         "/{connection}/authorize": "front_channel",
         "/{connection}/callback": "front_channel",
+        "/{connection}/logout": "front_channel",
+        "/{connection}/logout/callback": "front_channel",
+        "/{connection}/frontchannel-logout": "front_channel",
+        "/{connection}/backchannel-logout": "back_channel",
         "/{connection}/token": "back_channel",
         "/{connection}/userinfo": "back_channel",
         "/{connection}/.well-known/openid-configuration": "back_channel",
@@ -21,6 +25,8 @@ def test_what_runs_locally_is_routed_as_what_is_deployed():
         "/{connection}/saml/login": "saml",
         "/{connection}/saml/acs": "saml",
         "/{connection}/saml/metadata": "saml",
+        "/{connection}/saml/logout": "saml",
+        "/{connection}/saml/slo": "saml",
     }
     assert {route.handler for route in read_routes(TEMPLATE)} == {"app.handler"}
 

@@ -11,6 +11,7 @@ from fedbridge.model.connection import (
     IdTokenPolicy,
     UserinfoPolicy,
 )
+from fedbridge.model.logout import Logout, UserPool
 from fedbridge.model.policies import (
     AuthorizationResponsePolicy,
     DPoP,
@@ -348,3 +349,47 @@ def test_an_update_keeps_what_the_idp_holds_beside_ours_and_drops_what_is_no_lon
         "subject_type": "pairwise",
         "client_id": "the-client",
     }
+
+
+# --- signing out ------------------------------------------------------------------------------------------------------
+
+
+def leaving(logout, pool=None):
+    party = replace(PLAIN.relying_parties[0], user_pool=pool)
+    return replace(PLAIN, logout=logout, relying_parties=(party,))
+
+
+POOL = UserPool(id="eu-west-1_People", identity_provider="Acme")
+HERE = CALLBACK.removesuffix("/callback")
+
+
+def test_a_connection_that_signs_out_registers_where_browsers_come_back_to():
+    assert requested(leaving(Logout(mode="client_id")), facts()) == {
+        **BASE,
+        "post_logout_redirect_uris": [f"{HERE}/logout/callback"],
+    }
+
+
+def test_logouts_are_asked_for_where_there_is_somebody_to_sign_out():
+    policy = Logout(sessions=True, back_channel=True, front_channel=True)
+    assert requested(leaving(policy), facts()) == BASE
+    assert requested(leaving(policy, POOL), facts()) == {
+        **BASE,
+        "backchannel_logout_uri": f"{HERE}/backchannel-logout",
+        "backchannel_logout_session_required": True,
+        "frontchannel_logout_uri": f"{HERE}/frontchannel-logout",
+        "frontchannel_logout_session_required": True,
+    }
+    by_subject = requested(leaving(Logout(back_channel=True), POOL), facts())
+    assert by_subject["backchannel_logout_session_required"] is False
+
+
+def test_an_update_takes_back_what_the_connection_no_longer_says():
+    current = {"post_logout_redirect_uris": ["x"], "backchannel_logout_uri": "y", "contacts": ["z"]}
+    assert updated(PLAIN, facts(), current, "c") == {**BASE, "contacts": ["z"], "client_id": "c"}
+
+
+def test_an_idp_that_grants_another_way_back_is_said_to():
+    granted = {**BASE, "post_logout_redirect_uris": ["https://elsewhere.example/"]}
+    (line,) = shortcomings(leaving(Logout(mode="client_id")), facts(), granted)
+    assert line.startswith("post_logout_redirect_uris:")

@@ -92,7 +92,7 @@ def test_a_file_that_another_process_holds_is_busy(path: Path, store: SqliteTran
 
 
 def test_a_store_that_another_thread_holds_is_busy(store: SqliteTransactionStore) -> None:
-    with store._lock, pytest.raises(StoreUnavailable) as failure:
+    with store._file._lock, pytest.raises(StoreUnavailable) as failure:
         store.put(PENDING, Deadline.after(0.01))
     assert failure.value.reason == "store_busy"
 
