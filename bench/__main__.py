@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import artefacts, bills, cold, counts, growth, strict, warm
+from bench import artefacts, bills, cold, counts, growth, saml, strict, warm
 from bench.figures import Figure, table, verdict, write
 from bench.world import ROOT, World, running
 
@@ -47,6 +47,8 @@ def measure(world: World, folder: Path, progress: Progress) -> list[Figure]:
     figures += bills.figures(runs, largest_item=world.aws("tables")["transactions"]["largest"])
     progress.say("warm sign-ins with PAR, DPoP and encrypted ID tokens")
     figures += strict.measure(world, TRIPS, progress.tick)
+    progress.say("warm sign-ins by SAML")
+    figures += saml.measure(world, TRIPS, progress.tick)
     progress.say("building the functions")
     made = artefacts.make(folder)
     progress.say(f"cold starts, from {made.origin}")

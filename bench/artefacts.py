@@ -14,8 +14,14 @@ from py_compile import PycInvalidationMode
 from bench.world import ROOT
 from tests.infra.building import HOST, build
 
-FRONT, BACK, STAND_IN = "front", "back", "stand-in"
+FRONT, BACK, SAML, STAND_IN = "front", "back", "saml", "stand-in"
 
+_OURS = {
+    FRONT: ("FrontChannel", "front_channel"),
+    BACK: ("BackChannel", "back_channel"),
+    SAML: ("Saml", "saml"),
+}
+"""Name → logical id in the template, folder below functions/."""
 
 STAND_IN_PACKAGES = (
     "boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3",
@@ -42,18 +48,15 @@ def make(folder: Path) -> Artefacts:
         _link_distribution(name, packages / "python")
     if _can_build():
         built = build(folder, HOST)
-        functions = {FRONT: built.function("FrontChannel"), BACK: built.function("BackChannel")}
+        functions = {name: built.function(logical_id) for name, (logical_id, _) in _OURS.items()}
         layer, origin = built.layer.parent, "sam build"
     else:
-        functions = {name: folder / f"{name}_channel" for name in (FRONT, BACK)}
-        for name, target in functions.items():
-            shutil.copytree(ROOT / "functions" / f"{name}_channel", target, ignore=_no_bytecode)
-            _compile(target)
+        functions = {name: _copied(folder, source) for name, (_, source) in _OURS.items()}
         layer, origin = folder / "layer", "the checkout and its environment, for want of sam or Python 3.13"
         _lay(layer / "python")
     return Artefacts(
         functions={**functions, STAND_IN: stand_in},
-        layers={FRONT: layer, BACK: layer, STAND_IN: packages},
+        layers={**dict.fromkeys(_OURS, layer), STAND_IN: packages},
         origin=origin,
     )
 
@@ -63,14 +66,28 @@ def _can_build() -> bool:
     return sys.version_info[:2] == (3, 13) and (ROOT / ".venv-sam" / "bin" / "python3.13").exists()
 
 
+def _copied(folder: Path, source: str) -> Path:
+    """Copy a function, its own locked distributions beside it, much as shared/Makefile does."""
+    target = folder / source
+    shutil.copytree(ROOT / "functions" / source, target, ignore=_no_bytecode)
+    _compile(target)
+    _link_locked(target / "requirements.txt", target)
+    return target
+
+
 def _lay(packages: Path) -> None:
-    """Fill a layer with the locked distributions and the package, much as shared/Makefile does."""
-    for line in (ROOT / "shared" / "requirements.txt").read_text().splitlines():
+    """Fill a layer with the locked distributions and the package, in the same way."""
+    _link_locked(ROOT / "shared" / "requirements.txt", packages)
+    shutil.copytree(ROOT / "shared" / "fedbridge", packages / "fedbridge", ignore=_no_bytecode)
+    _compile(packages / "fedbridge")
+
+
+def _link_locked(lock: Path, packages: Path) -> None:
+    """Link what a lock names; a function without a lock has nothing of its own."""
+    for line in lock.read_text().splitlines() if lock.exists() else ():
         name, pinned, _ = line.partition("==")
         if pinned and not line.startswith((" ", "#")):
             _link_distribution(name, packages)
-    shutil.copytree(ROOT / "shared" / "fedbridge", packages / "fedbridge", ignore=_no_bytecode)
-    _compile(packages / "fedbridge")
 
 
 def _link_distribution(name: str, packages: Path) -> None:

@@ -1,6 +1,6 @@
 """What runs in a worker: functions, measured from outside their handlers.
 
-`python -m bench.host fedbridge` (or `stand-in`) reads one JSON command a line and answers with one. What the functions
+`python -m bench.host fedbridge` (or `saml`, `stand-in`) reads one JSON command a line and answers with one. What the functions
 print goes to the file BENCH_LOG, as Lambda takes it, so that log lines cost what they cost and can be counted.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import floor, growth, trip
+from bench.saml_trip import begin, resume
 from bench.worker import PATIENCE, Took
 from bench.world import LOCAL, ROOT
 from fedbridge.aws import sdk_client
@@ -96,16 +97,18 @@ class Fedbridge(Host):
         front, back = channel("front_channel"), channel("back_channel")
         self.handlers = {hop: front if hop in trip.FRONT else back for hop in trip.HOPS}
         self.grown: dict[int, Handler] = {}
+        self.folder = log.parent
+        self.operations = floor.operations()
 
     def walk(self, connection: str) -> Iterator[Took]:
         """Make a sign-in."""
-        walk = trip.Trip(connection)
-        for hop in trip.HOPS:
+        walk = begin(connection, self.folder)
+        for hop in walk.hops:
             yield self._step(walk, hop)
 
     def hop(self, name: str, state: dict[str, Any]) -> dict[str, Any]:
         """Make one hop of a sign-in that whoever asks keeps; returns it as it is then, and what the hop took."""
-        walk = trip.Trip(**state)
+        walk = resume(state, self.folder)
         took = self._step(walk, name)
         return {"trip": asdict(walk), "took": asdict(took)}
 
@@ -127,7 +130,7 @@ class Fedbridge(Host):
 
     def floor(self, times: int) -> dict[str, float]:
         """Return CPU seconds (medians) of each operation of the crypto floor."""
-        return floor.measure(times)
+        return floor.measure(self.operations, times)
 
     def prepare_growth(self, sizes: list[int], seen: int) -> None:
         """Make a sandbox for each size of table, and let it see that many connections."""
@@ -161,6 +164,17 @@ class Fedbridge(Host):
         return took
 
 
+class FedbridgeSaml(Fedbridge):
+    """All three functions of fedbridge. The others are measured without this one, and so without lxml and xmlsec."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(log)
+        from bench import saml_floor  # noqa: PLC0415
+
+        self.handlers |= dict.fromkeys(trip.SAML, channel("saml"))
+        self.operations |= saml_floor.operations()
+
+
 class StandIn(Host):
     """The three functions of the stand-in."""
 
@@ -192,7 +206,7 @@ def _any_name(size: int) -> str:
 def _main() -> None:
     answers, log = os.fdopen(os.dup(1), "w"), Path(os.environ["BENCH_LOG"])
     with log.open("w") as sys.stdout:
-        host = {"fedbridge": Fedbridge, "stand-in": StandIn}[sys.argv[1]](log)
+        host = {"fedbridge": Fedbridge, "saml": FedbridgeSaml, "stand-in": StandIn}[sys.argv[1]](log)
         for line in sys.stdin:
             command = json.loads(line)
             answer = getattr(host, command.pop("do"))(**command)

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from bench.world import BASE_URL, CLIENT_ID, CLIENT_SECRET, REDIRECT_URI
@@ -20,8 +20,11 @@ FRONT, BACK = ("authorize", "callback"), ("token", "jwks", "userinfo")
 HOPS = (*FRONT, *BACK)
 """What Cognito and the browser ask for in a sign-in, in this order: Cognito fetches the keys every time."""
 
-PATHS = {"jwks": ".well-known/jwks.json"}
-_ROUTES = [f"ANY /{{connection}}/{PATHS.get(hop, hop)}" for hop in HOPS]
+SAML = ("login", "acs")
+"""What the browser asks for in place of `FRONT` where the connection speaks SAML."""
+
+PATHS = {"jwks": ".well-known/jwks.json", "login": "saml/login", "acs": "saml/acs"}
+_ROUTES = [f"ANY /{{connection}}/{PATHS.get(hop, hop)}" for hop in (*HOPS, *SAML)]
 _FORM = ("content-type", "application/x-www-form-urlencoded")
 _BROWSER = (
     "user-agent",
@@ -42,6 +45,7 @@ class WrongAnswer(Exception):
 class Trip:
     """A sign-in under way: `event(hop)` is what comes next, `took(hop, answer)` reads what it brought."""
 
+    hops: ClassVar[tuple[str, ...]] = HOPS
     connection: str
     state: str = ""
     upstream_code: str = ""
@@ -54,15 +58,7 @@ class Trip:
         """Return the hop's event; those before it must be over."""
         match hop:
             case "authorize":
-                self.state = new_state()
-                query = {
-                    "client_id": CLIENT_ID,
-                    "redirect_uri": REDIRECT_URI,
-                    "response_type": "code",
-                    "scope": "openid profile email phone",
-                    "state": self.state,
-                }
-                return self._event(hop, query=query)
+                return self._event(hop, query=self._begin())
             case "callback":
                 return self._event(
                     hop,
@@ -84,9 +80,7 @@ class Trip:
 
     def took(self, hop: str, answer: Any) -> None:
         """Read the answer; raises WrongAnswer."""
-        expected = 302 if hop in FRONT else 200
-        if answer["statusCode"] != expected:
-            raise WrongAnswer(f"{hop}: {answer}")
+        self._check(hop, answer, 302 if hop in FRONT else 200)
         match hop:
             case "authorize":
                 query = location(answer)
@@ -95,12 +89,9 @@ class Trip:
                 self.upstream_state, self.upstream_code = (
                     (query | pushed)[name] for name in ("state", "nonce")
                 )
-                self.cookie = answer["cookies"][0].partition(";")[0]
+                self._keep_cookie(answer)
             case "callback":
-                query = location(answer)
-                if query.get("state") != self.state or "code" not in query:
-                    raise WrongAnswer(f"{hop}: {query}")
-                self.code = query["code"]
+                self._take_code(hop, answer)
             case "token":
                 self.access_token = json.loads(answer["body"])["access_token"]
             case "userinfo":
@@ -111,6 +102,30 @@ class Trip:
         """Make these hops, one after the other."""
         for hop in hops:
             self.took(hop, (front if hop in FRONT else back)(self.event(hop)))
+
+    def _begin(self) -> dict[str, str]:
+        """Return what Cognito sends the browser with."""
+        self.state = new_state()
+        return {
+            "client_id": CLIENT_ID,
+            "redirect_uri": REDIRECT_URI,
+            "response_type": "code",
+            "scope": "openid profile email phone",
+            "state": self.state,
+        }
+
+    def _check(self, hop: str, answer: Any, expected: int) -> None:
+        if answer["statusCode"] != expected:
+            raise WrongAnswer(f"{hop}: {answer}")
+
+    def _keep_cookie(self, answer: Any) -> None:
+        self.cookie = answer["cookies"][0].partition(";")[0]
+
+    def _take_code(self, hop: str, answer: Any) -> None:
+        query = location(answer)
+        if query.get("state") != self.state or "code" not in query:
+            raise WrongAnswer(f"{hop}: {query}")
+        self.code = query["code"]
 
     def _event(
         self,
@@ -130,7 +145,7 @@ class Trip:
                 target=f"{path}?{urlencode(query)}" if query else path,
                 headers=[
                     ("host", urlsplit(BASE_URL).netloc),
-                    _BROWSER if hop in FRONT else ("user-agent", "Amazon Cognito"),
+                    _BROWSER if hop in (*FRONT, *SAML) else ("user-agent", "Amazon Cognito"),
                     *([] if form is None else [_FORM]),
                     *headers,
                 ],
@@ -142,5 +157,9 @@ class Trip:
 
 def location(answer: Mapping[str, Any]) -> dict[str, str]:
     """Return the query of a redirect."""
-    headers = {name.lower(): value for name, value in answer["headers"].items()}
-    return dict(parse_qsl(urlsplit(headers["location"]).query))
+    return dict(parse_qsl(urlsplit(headers_of(answer)["location"]).query))
+
+
+def headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return an answer's headers by names in small letters."""
+    return {name.lower(): value for name, value in answer["headers"].items()}

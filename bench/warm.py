@@ -38,7 +38,7 @@ def measure(world: World, times: int, progress: Callable[[], None]) -> Warm:
         memory = stack.enter_context(worker(world, world.functions(memory=True)))
         local = stack.enter_context(worker(world, world.functions()))
         kms = stack.enter_context(worker(world, world.functions(kms=True)))
-        stand_in = stack.enter_context(worker(world, world.stand_in(), stand_in=True))
+        stand_in = stack.enter_context(worker(world, world.stand_in(), host="stand-in"))
         for host, connection in ((memory, FILE), (local, LOCAL), (kms, KMS), (stand_in, LOCAL)):
             host.trips(3, connection=connection)
         warm = Warm(metrics=local.ask("metrics"))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bench.world import LOCAL, ROOT, World, place
 from tests.counterparts.process import Program, clean_environment
@@ -46,14 +46,19 @@ class Worker:
 
 
 @contextmanager
-def worker(world: World, environment: Mapping[str, str], *, stand_in: bool = False) -> Iterator[Worker]:
-    """Run a worker with fedbridge's functions, or with the stand-in's, in their environment."""
+def worker(
+    world: World,
+    environment: Mapping[str, str],
+    *,
+    host: Literal["fedbridge", "saml", "stand-in"] = "fedbridge",
+) -> Iterator[Worker]:
+    """Run a worker with fedbridge's two functions, with that of SAML as well, or with the stand-in's."""
     settings = {
         **environment,
         "BENCH_LOG": str(world.folder / f"log-{time.monotonic_ns()}"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'shared'}",
     }
-    command = [sys.executable, "-m", "bench.host", "stand-in" if stand_in else "fedbridge"]
+    command = [sys.executable, "-m", "bench.host", host]
     with Program("worker", command, env=clean_environment(**settings), cwd=ROOT) as program:
         place(program, measured=True)
         yield Worker(program)

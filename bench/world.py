@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc.jwk import ECKey, RSAKey
 from jwt.algorithms import RSAAlgorithm
 
+from bench import saml_scenarios
 from bench.scenarios import SCENARIOS
 from fedbridge.aws import sdk_client
 from fedbridge.configuration.document import encode
@@ -167,7 +168,11 @@ def running(folder: Path) -> Iterator[World]:
         aws_port = start(
             "bench.aws_endpoint",
             tables=TABLES,
-            secrets={_PRIVATE_KEY: client_key, _ID_TOKEN_KEY: id_token_key},
+            secrets={
+                _PRIVATE_KEY: client_key,
+                _ID_TOKEN_KEY: id_token_key,
+                **saml_scenarios.make_keys(folder),
+            },
             keys={client_arn: _pem(_rsa()), id_token_arn: _pem(_rsa())},
         )
         provider = {
@@ -200,7 +205,7 @@ def _start(stack: ExitStack, module: str, **settings: Any) -> int:
 
 
 def _publish(world: World, client_arn: str) -> None:
-    """Publish the three connections, and those of the strict scenarios, as `fedbridge connections apply` does."""
+    """Publish the three connections, those of the strict scenarios and of SAML, as `fedbridge connections apply` does."""
     clients = partial(sdk_client, endpoint_url=world.aws_url)
     secrets = CachedSecrets(clients, allow_local=True, telemetry=_Silent())
     keys = CachedKeys(secrets, clients)
@@ -219,6 +224,7 @@ def _publish(world: World, client_arn: str) -> None:
         )
         for scenario in SCENARIOS
     ]
+    banks += [scenario.connection(banks[0]) for scenario in saml_scenarios.SCENARIOS.values()]
     for bank in banks:
         complete = publishable(bank, keys, secrets)
         publisher.publish(bank.name, encode(complete), complete.version, Deadline.after(START))

@@ -127,6 +127,8 @@ def test_the_cold_path_is_init_and_first_answer_against_the_stand_ins():
                 "back, KMS": starts(401, 401, 401),
                 "front": starts(520, 520, 520),
                 "front, callback": starts(521, 521, 521),
+                "saml": starts(900, 900, 900),
+                "saml, acs": starts(900, 900, 900),
             }
         )
     )
