@@ -103,15 +103,24 @@ class Pysaml2Idp:
             assert form is not None
             parsed = self.server.parse_authn_request(form["SAMLRequest"], saml2.BINDING_HTTP_POST)
         where = self.server.response_args(parsed.message)
+        return self._response(name_id, attributes, {**where, **how})
+
+    def initiate(
+        self, sp_entity_id: str, acs: str, *, name_id: str, attributes: Mapping[str, Any], **how: Any
+    ) -> str:
+        """Return the XML of a Response that nobody asked for; `how` goes to `create_authn_response`."""
+        where = {"in_response_to": None, "sp_entity_id": sp_entity_id, "destination": acs}
+        return self._response(name_id, attributes, {**where, **how})
+
+    def _response(self, name_id: str, attributes: Mapping[str, Any], how: Mapping[str, Any]) -> str:
         return str(
             self.server.create_authn_response(
                 identity=dict(attributes),
                 userid="ana",
                 name_id=NameID(format=NAMEID_FORMAT_PERSISTENT, text=name_id),
                 authn={"class_ref": PASSWORD},
-                sign_alg="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-                digest_alg="http://www.w3.org/2001/04/xmlenc#sha256",
-                **{**where, **how},
+                **_ALGORITHMS,
+                **how,
             )
         )
 

@@ -26,6 +26,21 @@ const RESPONSE = `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:proto
 </saml:Attribute><saml:Attribute Name="groups"><saml:AttributeValue>staff</saml:AttributeValue><saml:AttributeValue>admins</saml:AttributeValue>
 </saml:Attribute></saml:AttributeStatement></saml:Assertion></samlp:Response>`;
 
+// What answers a request, or, where `request` names none, nobody asked for: then InResponseTo is not there at all.
+async function response({ settings, idp, sp, request, user }) {
+  const now = new Date();
+  const id = `_${crypto.randomUUID()}`;
+  const values = {
+    ID: id, AssertionID: `_${crypto.randomUUID()}`, Now: now.toISOString(), Later: new Date(now.getTime() + 300_000).toISOString(),
+    ACS: sp.entityMeta.getAssertionConsumerService('post'), RequestID: request.extract?.request.id, Issuer: idp.entityMeta.getEntityID(),
+    Audience: sp.entityMeta.getEntityID(), NameID: user.name_id, Mail: user.mail, Context: user.context,
+  };
+  const answer = await idp.createLoginResponse(
+    sp, request, 'post', {}, (context) => ({ id, context: template(context, values) }), settings.order === 'encrypt-then-sign',
+  );
+  return answer.context;
+}
+
 const SSO = { redirect: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect', post: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST' };
 
 function provider({ entity_id: entityID, key, certificate, url, logout_url: logoutUrl, encryption, order }) {
@@ -101,18 +116,13 @@ const commands = {
         query: Object.fromEntries(new URLSearchParams(request.query)),
         octetString: request.query.slice(0, request.query.indexOf('&Signature=')),
       });
-    const now = new Date();
-    const id = `_${crypto.randomUUID()}`;
-    const values = {
-      ID: id, AssertionID: `_${crypto.randomUUID()}`, Now: now.toISOString(), Later: new Date(now.getTime() + 300_000).toISOString(),
-      ACS: sp.entityMeta.getAssertionConsumerService('post'), RequestID: extract.request.id, Issuer: idp.entityMeta.getEntityID(),
-      Audience: sp.entityMeta.getEntityID(), NameID: user.name_id, Mail: user.mail, Context: user.context,
-    };
-    const answer = await idp.createLoginResponse(
-      sp, { extract }, 'post', {}, (context) => ({ id, context: template(context, values) }),
-      settings.order === 'encrypt-then-sign',
-    );
-    return { response: answer.context, request: extract };
+    return { response: await response({ settings, idp, sp, request: { extract }, user }), request: extract };
+  },
+
+  // A Response that nobody asked for.
+  async initiate({ idp: settings, sp: metadata, user, message_signed: messageSigned }) {
+    const sp = samlify.ServiceProvider({ metadata, wantMessageSigned: messageSigned });
+    return response({ settings, idp: provider(settings), sp, request: {}, user });
   },
 };
 

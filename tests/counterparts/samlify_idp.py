@@ -88,6 +88,15 @@ class SamlifyIdp:
         )
         return answer["response"], answer["request"]
 
+    def initiate(
+        self, settings: IdpSettings, sp_metadata: str, user: SamlUser, *, message_signed: bool = False
+    ) -> str:
+        """Return the SAMLResponse of a sign-in that the IdP begins."""
+        made: str = self._command(
+            "initiate", idp=settings, sp=sp_metadata, user=user, message_signed=message_signed
+        )
+        return made
+
     def logout_request(
         self,
         settings: IdpSettings,
