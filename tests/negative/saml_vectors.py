@@ -237,6 +237,10 @@ _XPATH = (
     '<ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xpath-19991116"><ds:XPath>'
     "count(//. | //@* | //namespace::*) > 0</ds:XPath></ds:Transform>"
 )
+_PREFIXES = (
+    f'<ds:Transform Algorithm="{ENVELOPED}"/><ds:Transform Algorithm="{EXC}">'
+    f'<ec:InclusiveNamespaces xmlns:ec="{EXC}" PrefixList="{" ".join(f"q{i}" for i in range(33))}"/></ds:Transform>'
+)
 _USUAL = f'<ds:Transform Algorithm="{ENVELOPED}"/><ds:Transform Algorithm="{EXC}"/>'
 for _name, _transforms in {
     "xslt": _XSLT + _USUAL, "xpath": _XPATH + _USUAL,
@@ -244,7 +248,7 @@ for _name, _transforms in {
     "base64": '<ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#base64"/>' + _USUAL,
     "with-comments": f'<ds:Transform Algorithm="{ENVELOPED}"/><ds:Transform Algorithm="{EXC}WithComments"/>',
     "inclusive": f'<ds:Transform Algorithm="{ENVELOPED}"/><ds:Transform Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/>',
-    "three-hundred": _USUAL * 150, "none": "", "only-enveloped": f'<ds:Transform Algorithm="{ENVELOPED}"/>',
+    "prefixes": _PREFIXES, "three-hundred": _USUAL * 150, "none": "", "only-enveloped": f'<ds:Transform Algorithm="{ENVELOPED}"/>',
     "only-c14n": f'<ds:Transform Algorithm="{EXC}"/>', "reversed":
         f'<ds:Transform Algorithm="{EXC}"/><ds:Transform Algorithm="{ENVELOPED}"/>',
     "unknown": '<ds:Transform Algorithm="urn:example:transform"/>' + _USUAL,
@@ -365,6 +369,8 @@ _add(60, "no-response-id", STRUCTURE, response_id=None)
 # --- 61: sizes ------------------------------------------------------------------------------------------------------
 _add(61, "100001-characters", "saml_response_too_large", attributes=f"<saml:AttributeStatement><saml:Attribute Name='x'><saml:AttributeValue>{'x' * 75_000}</saml:AttributeValue></saml:Attribute></saml:AttributeStatement>")
 _add(61, "depth", STRUCTURE, after=_append(".", "<samlp:Extensions>" + "<a xmlns='urn:x'>" * 70 + "</a>" * 70 + "</samlp:Extensions>", 1))
+_add(61, "namespaces", STRUCTURE, after=_append(".", "<samlp:Extensions><a:a xmlns:a='urn:x' " + " ".join(f"xmlns:a{i}='urn:x'" for i in range(100)) + "/></samlp:Extensions>", 1))
+_add(61, "namespaces-declared-anew", STRUCTURE, after=_append(".", "<samlp:Extensions>" + "".join(f"<a:a xmlns:a='urn:x{i}' xmlns:b='urn:y{i}'>" for i in range(40)) + "</a:a>" * 40 + "</samlp:Extensions>", 1))
 _add(61, "too-deep-for-the-parser", MALFORMED, text=lambda _: "<a>" * 300 + "</a>" * 300)
 _add(61, "elements", STRUCTURE, after=_append(".", "<samlp:Extensions xmlns:x='urn:x'>" + "<x:a/>" * 5_001 + "</samlp:Extensions>", 1))
 _add(61, "xml-attributes", STRUCTURE, after=_append(".", "<samlp:Extensions xmlns:x='urn:x'><x:a " + " ".join(f"a{n}=''" for n in range(1_000)) + "/></samlp:Extensions>", 1))

@@ -25,6 +25,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 MAX_TRANSFORMS = 2
 MAX_CERTIFICATES = 10
+MAX_PREFIXES = 32
+"""Of InclusiveNamespaces: canonicalization, which comes before the signature is checked, looks each up at each element."""
 
 
 def _children(namespace: str, *listed: str) -> frozenset[str]:
@@ -251,6 +253,10 @@ def check_signature(signature: etree._Element) -> None:
         or algorithms["canonicalization"] != names.EXCLUSIVE_C14N
         or algorithms["transforms"] != [names.ENVELOPED, names.EXCLUSIVE_C14N]
         or len([*signature.iter(q(DS, "X509Certificate"))]) > MAX_CERTIFICATES
+        or sum(
+            len(each.get("PrefixList", "").split()) for each in signature.iter(q(EC, "InclusiveNamespaces"))
+        )
+        > MAX_PREFIXES
     ):
         raise response_refused("saml_signature_refused")
 

@@ -21,6 +21,8 @@ MAX_RESPONSE = 100_000
 MAX_DEPTH = 64
 MAX_ELEMENTS = 5_000
 MAX_ATTRIBUTES = 32
+MAX_NAMESPACES = 64
+"""Namespace declarations in scope at one place, repeated ones too: whoever looks a prefix up goes through all of them."""
 
 # XML 1.0 §2.8; a document without it is UTF-8. Single or double quotes.
 _DECLARATION = re.compile(
@@ -49,7 +51,7 @@ def parse(document: bytes, *, max_elements: int = MAX_ELEMENTS, comments: bool =
     No SAML message needs any of these, and each has made two parsers read two things. A `<!` or `<?` can be nothing else:
     in text and attribute values a `<` is always escaped. With `comments` they are taken out while parsing: metadata of
     federations begin with one, and a signature does not cover them. Raises IssuerMismatch: `saml_markup_refused`,
-    `saml_response_malformed`, `saml_structure_refused` (depth, number of elements or attributes).
+    `saml_response_malformed`, `saml_structure_refused` (depth, number of elements, attributes or namespaces).
     """
     try:
         text = document.decode("utf-8")
@@ -79,6 +81,11 @@ def _parser(*, comments: bool) -> etree.XMLParser:
 
 
 def _check_bounds(root: etree._Element, max_elements: int) -> None:
+    in_scope = 0
+    for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns")):
+        in_scope += 1 if event == "start-ns" else -1
+        if in_scope > MAX_NAMESPACES:
+            raise response_refused("saml_structure_refused")
     depths = {root: 1}
     for number, element in enumerate(root.iter()):
         parent = element.getparent()
