@@ -24,7 +24,7 @@ from fedbridge.sp.idp import Certificate
 from fedbridge.sp.redirect import MAX_INFLATED, signed_message
 from tests.fakes.events import rest_event
 from tests.negative.test_h_saml_initiated import UNSOLICITED, InitiatingIdp, Person
-from tests.support.bridge import CLIENT
+from tests.support.bridge import CLIENT, connection
 from tests.support.gateway import assert_refused
 from tests.support.keys import rsa_key
 from tests.support.leaving import APP
@@ -583,6 +583,14 @@ def test_the_address_of_cognito_leads_to_the_function_of_the_protocol(gateway, p
     assert (asked.status, url.path) == (302, "/acme/saml/logout")
     assert dict(parse_qsl(url.query)) == {"client_id": CLIENT, "post_logout_redirect_uri": APP}
     assert person.leave("logout").headers["location"] == "https://bridge.example/acme/saml/logout"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_samls_own_address_sends_no_other_connection_round_in_a_circle(gateway, method):
+    gateway.bridge.registry.put(connection("plain"))
+    answer = gateway.send(method, "saml/logout", name="plain", form={} if method == "POST" else None)
+    assert (answer.status, answer.headers.get("location")) == (404, None)
+    assert gateway.bridge.telemetry.events[-1][1]["reason"] == "other_protocol"
 
 
 def test_a_browser_without_a_session_lands_at_once(gateway):

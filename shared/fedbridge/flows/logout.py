@@ -16,6 +16,7 @@ from fedbridge.errors import (
     KeyUnavailable,
     RequestRefused,
     StoreError,
+    UnknownConnection,
     UpstreamError,
 )
 from fedbridge.flows.handles import Purpose, digest, new_handle
@@ -38,7 +39,10 @@ _FAILURES = (UpstreamError, KeyUnavailable, ConfigurationError, DeadlineExceeded
 
 
 def logout(services: FrontChannel, request: Request) -> Response:
-    """Send the browser to the IdP, or straight to where the sign-out ends if there is nothing to end there."""
+    """Send the browser to the IdP, or straight to where the sign-out ends if there is nothing to end there.
+
+    Raises UnknownConnection, also at SAML's own address for a connection that speaks something else.
+    """
     connection = services.connections.get(request.connection, request.deadline)
     if connection.protocol not in services.protocols:
         return _hand_on(services, request, connection)
@@ -72,7 +76,12 @@ def logout(services: FrontChannel, request: Request) -> Response:
 
 
 def _hand_on(services: FrontChannel, request: Request, connection: Connection) -> Response:
-    """Send the browser on to the function that speaks the connection's protocol: to `logout_uri` there is but one address."""
+    """Send the browser on to the function that speaks the connection's protocol: to `logout_uri` there is but one address.
+
+    Nobody is sent back: SAML's own address is only for SAML.
+    """
+    if connection.protocol != "saml":
+        raise UnknownConnection(reason="other_protocol")
     sent = request.form() if request.method == "POST" else request.query()
     url = f"{services.issuer(connection)}/saml/logout"
     return redirect(authorization_response(url, sent) if sent else url, after_post=request.method == "POST")
