@@ -14,7 +14,7 @@ from fedbridge.store.sessions_dynamodb import DynamoDBSessionStore
 from fedbridge.store.sessions_memory import MemoryReplayGuard, MemorySessionStore
 from fedbridge.store.sessions_sqlite import SqliteReplayGuard, SqliteSessionStore
 from fedbridge.store.sqlite import SqliteTransactionStore
-from tests.conformance.session_store import SESSION, ReplayGuardSuite, SessionStoreSuite
+from tests.conformance.session_store import NOW, SESSION, ReplayGuardSuite, SessionStoreSuite
 from tests.conformance.transactions import PENDING, soon
 from tests.support.dynamodb import DynamoDBServer, lose_answer, refuse, running_dynamodb
 
@@ -139,6 +139,14 @@ class TestDynamoDBReplays(ReplayGuardSuite):
         ((operation, sent),) = self.server.requests
         assert operation == "UpdateItem"
         assert "attribute_not_exists(id)" in sent["ConditionExpression"]
+
+    def test_a_released_message_is_swept_as_any_other(self, guard: ReplayGuard) -> None:
+        """DynamoDB's time-to-live passes over items that ended more than five years ago, or have no end."""
+        guard.release("never came", soon())
+        self.take(guard)
+        guard.release("m", soon())
+        items = self.server.client.scan(TableName=self.server.table)["Items"]
+        assert [(item["id"]["S"], item["ttl"]["N"]) for item in items] == [("used:m", str(NOW + 600))]
 
     def test_transactions_in_the_same_table_are_left_alone(self, guard: ReplayGuard) -> None:
         store = DynamoDBTransactionStore(self.server.client, self.server.table)

@@ -36,9 +36,9 @@ class DynamoDBReplayGuard:
             self._table.update(
                 deadline,
                 Key=_key(message),
-                UpdateExpression="SET #ttl = :until",
-                ConditionExpression="attribute_not_exists(id) OR #ttl <= :now",
-                ExpressionAttributeNames={"#ttl": "ttl"},
+                UpdateExpression="SET #ttl = :until REMOVE #released",
+                ConditionExpression="attribute_not_exists(id) OR #ttl <= :now OR attribute_exists(#released)",
+                ExpressionAttributeNames={"#ttl": "ttl", "#released": "released"},
                 ExpressionAttributeValues={":until": {"N": str(until)}, ":now": {"N": str(now)}},
             )
         except ConditionFailed:
@@ -46,14 +46,21 @@ class DynamoDBReplayGuard:
         return True
 
     def release(self, message: str, deadline: Deadline) -> None:
-        """Forget the message."""
-        self._table.update(
-            deadline,
-            Key=_key(message),
-            UpdateExpression="SET #ttl = :zero",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={":zero": {"N": "0"}},
-        )
+        """Forget the message.
+
+        The item keeps its `ttl`, which sweeps it: DynamoDB never deletes by a time that is years ago.
+        """
+        try:
+            self._table.update(
+                deadline,
+                Key=_key(message),
+                UpdateExpression="SET #released = :true",
+                ConditionExpression="attribute_exists(id)",
+                ExpressionAttributeNames={"#released": "released"},
+                ExpressionAttributeValues={":true": {"BOOL": True}},
+            )
+        except ConditionFailed:
+            return  # It never came, or was swept.
 
 
 def _key(message: str) -> dict[str, dict[str, str]]:
