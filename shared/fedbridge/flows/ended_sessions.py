@@ -29,22 +29,24 @@ def end_sessions(
     UpstreamError (`logout_session_mismatch` for a session that is another user's, `logout_session_unknowable` where nothing
     here could tell whose it is), UserPoolError, StoreUnavailable, OutcomeUnknown, DeadlineExceeded.
     """
-    found = []
     named = _subject(connection, ended)
     if named is None and (ended.sid is None or services.sessions is None):
         raise UpstreamError("logout_session_unknowable")
-    for party in connection.relying_parties:
-        if party.user_pool is None:
-            continue
-        key, subject = _recall(services, connection, party, ended, deadline)
-        if named is not None and subject not in {None, named}:
-            raise UpstreamError("logout_session_mismatch")
-        subject = subject or named
+    recalled = [
+        (party.client_id, party.user_pool, *_recall(services, connection, party, ended, deadline))
+        for party in connection.relying_parties
+        if party.user_pool is not None
+    ]
+    # Before anybody is signed out anywhere: a message that contradicts itself ends nothing.
+    if named is not None and any(kept not in {None, named} for *_, kept in recalled):
+        raise UpstreamError("logout_session_mismatch")
+    found = []
+    for client_id, pool, key, kept in recalled:
+        subject = kept or named
         if subject is None:
             continue
-        username = party.user_pool.username(subject)
-        if services.user_pools().sign_out(party.user_pool.id, username, deadline):
-            found.append(party.client_id)
+        if services.user_pools().sign_out(pool.id, pool.username(subject), deadline):
+            found.append(client_id)
         if key is not None and services.sessions is not None:
             services.sessions.remove(key, deadline)
     return found

@@ -364,6 +364,19 @@ def test_every_pool_of_the_connection_is_told(gateway, bridge):
     assert told(bridge, "sessions_ended")["client_id"] == f"{CLIENT},second"
 
 
+def test_a_message_that_contradicts_itself_reaches_no_pool_at_all(gateway, browser, bridge):
+    """The pool that comes first knows no session of this name; the second one's is somebody else's."""
+    browser.sign_in()
+    at = leaving()
+    (party,) = at.relying_parties
+    first = with_ways_out(
+        replace(party, client_id="first"), UserPool(id="eu-west-1_First", identity_provider="First")
+    )
+    bridge.registry.put(replace(at, relying_parties=(first, party)))
+    assert backchannel(gateway, ended(subject="eve", sid=SID)).reasons == ["logout_session_mismatch"]
+    assert bridge.user_pools.signed_out == []
+
+
 @pytest.mark.parametrize(
     "failure",
     [
