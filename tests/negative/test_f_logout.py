@@ -355,6 +355,8 @@ EMBEDDED = [
     {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
     {"sec-fetch-mode": "navigate", "sec-fetch-dest": "embed"},
     {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"},
+    {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-purpose": "prefetch;prerender"},
+    {"purpose": "prefetch"},
 ]
 
 

@@ -35,7 +35,7 @@ class Landing:
 
 
 def refuse_embedded(headers: Mapping[str, str]) -> None:
-    """Refuse what a page loads on the side, such as an image: a sign-out is a place that the browser goes to.
+    """Refuse what a page loads on the side, such as an image, or ahead: a sign-out is a place that the browser goes to.
 
     Browsers say so themselves (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/); what is no browser, or an old
     one, says nothing. Raises RequestRefused.
@@ -43,6 +43,9 @@ def refuse_embedded(headers: Mapping[str, str]) -> None:
     for name, expected in _NAVIGATION.items():
         if headers.get(name, expected) != expected:
             raise RequestRefused(reason="logout_embedded")
+    # A page that is loaded in case somebody goes there (https://wicg.github.io/nav-speculation/prefetch.html).
+    if "prefetch" in headers.get("sec-purpose", headers.get("purpose", "")):
+        raise RequestRefused(reason="logout_embedded")
 
 
 def landing_of(connection: Connection, sent: Parameters) -> Landing:
