@@ -407,6 +407,8 @@ def test_case_74_a_handle_of_a_sign_in_as_relay_state_is_that_sign_ins(gateway, 
 def test_case_62_a_stolen_answer_to_a_request_cannot_pose_as_unsolicited(gateway, person, message, reason):
     answer = person.arrive(message)
     assert answer.reasons in ([reason], ["saml_rejected"])
+    # Not `sign_in_failed`: anybody can post this, and that event raises an alarm.
+    assert [name for name, _ in answer.events] == ["request_refused"]
     assert_page(gateway, answer, answer.reasons[0])
 
 

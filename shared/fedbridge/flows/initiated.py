@@ -21,6 +21,7 @@ from fedbridge.errors import (
     ConfigurationError,
     DeadlineExceeded,
     FedbridgeError,
+    IssuerMismatch,
     KeyUnavailable,
     RequestRefused,
     StoreError,
@@ -147,15 +148,24 @@ def _not_signed_in(
     services: FrontChannel, request: Request, connection: Connection, failure: FedbridgeError
 ) -> Response:
     error = to_oauth_error(failure)
-    services.telemetry.event(
-        "sign_in_failed",
-        connection=connection.name,
-        correlation_id=request.correlation_id,
-        reason=error.reason,
-        error=error.error,
-        upstream_code=getattr(failure, "upstream_code", None),
-        upstream_status=getattr(failure, "upstream_status", None),
-    )
+    if isinstance(failure, IssuerMismatch):
+        # Nobody knows that it was the IdP's: anybody can post here, and must not raise the alarm of broken sign-ins.
+        services.telemetry.event(
+            "request_refused",
+            connection=connection.name,
+            correlation_id=request.correlation_id,
+            reason=error.reason,
+        )
+    else:
+        services.telemetry.event(
+            "sign_in_failed",
+            connection=connection.name,
+            correlation_id=request.correlation_id,
+            reason=error.reason,
+            error=error.error,
+            upstream_code=getattr(failure, "upstream_code", None),
+            upstream_status=getattr(failure, "upstream_status", None),
+        )
     if not isinstance(failure, UpstreamError):
         return browser_error(request.correlation_id, failure, connection)
     return pages.page(pages.FAILED, correlation_id=request.correlation_id, status=400, connection=connection)
