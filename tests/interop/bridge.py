@@ -56,7 +56,8 @@ APP = "http://localhost:9/oauth2/idpresponse"
 """Where openid-client, in Cognito's place, is sent back to."""
 REDIRECT_URIS = (f"{POOL_DOMAIN}/oauth2/idpresponse", f"{CUSTOM_DOMAIN}/oauth2/idpresponse", APP)
 
-_numbers = itertools.count(1)
+# Of keys and stores: far from the numbers that tests give to keys of their own.
+_numbers = itertools.count(10_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
