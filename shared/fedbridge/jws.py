@@ -6,6 +6,7 @@ The signing input is built here, once for local and KMS keys alike: joserfc has 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 def b64url(data: bytes) -> str:
     """Return base64url without padding (RFC 7515 §2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def left_half(algorithm: str, value: str) -> bytes:
+    """Return the left half of a value's hash, by the hash of the JWS algorithm (OpenID Connect Core §3.1.3.6)."""
+    digest = hashlib.new(f"sha{algorithm[2:]}", value.encode("utf-8")).digest()
+    return digest[: len(digest) // 2]
 
 
 def encode_json(value: Any) -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from fedbridge.jws import b64url, sign_compact
+from fedbridge.jws import b64url, left_half, sign_compact
 
 if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
@@ -49,5 +48,4 @@ def issue(
 
 def at_hash(access_token: str, algorithm: str) -> str:
     """Return the left half of the access token's hash (OpenID Connect Core §3.1.3.6)."""
-    hashed = hashlib.new(f"sha{algorithm[-3:]}", access_token.encode("ascii")).digest()
-    return b64url(hashed[: len(hashed) // 2])
+    return b64url(left_half(algorithm, access_token))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import math
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from fedbridge.claims.subject import is_subject
 from fedbridge.errors import UpstreamError
-from fedbridge.jws import b64url
+from fedbridge.jws import b64url, left_half
 from fedbridge.model.connection import Connection, IdTokenPolicy
 from fedbridge.rp.assurance import check_assurance
 from fedbridge.rp.context import Context
@@ -132,8 +131,7 @@ def _check_hashes(
 
 def left_half_hash(algorithm: str, value: str, *, plain: bool = False) -> str:
     """Return the left half of the hash that belongs to the JWS algorithm (Core §3.1.3.6), in base64url or `plain` Base64."""
-    digest = hashlib.new(f"sha{algorithm[2:]}", value.encode("utf-8")).digest()
-    half = digest[: len(digest) // 2]
+    half = left_half(algorithm, value)
     return base64.b64encode(half).decode("ascii") if plain else b64url(half)
 
 
