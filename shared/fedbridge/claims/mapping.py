@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
 
     from fedbridge.model.connection import Connection
+    from fedbridge.model.deadline import Deadline
     from fedbridge.model.identity import ClaimValue
+    from fedbridge.ports import Telemetry
 
 DEFAULT_RULES: Mapping[str, ClaimRule] = {
     **{name: ClaimRule(value=name) for name in STANDARD_CLAIMS},
@@ -46,6 +48,17 @@ class MappingResult(NamedTuple):
 
     identity: Identity
     dropped: tuple[str, ...]
+
+    def noted(self, telemetry: Telemetry, connection: Connection, deadline: Deadline) -> Identity:
+        """Return the identity, once the event `claims_dropped` says what it lacks, if anything."""
+        if self.dropped:
+            telemetry.event(
+                "claims_dropped",
+                connection=connection.name,
+                correlation_id=deadline.correlation_id,
+                claims=",".join(self.dropped),
+            )
+        return self.identity
 
 
 def to_identity(

@@ -123,20 +123,13 @@ class OAuth2Upstream:
             document.name: fetch_document(context, profile, document, access_token=access_token)
             for document in profile.documents
         }
-        identity, dropped = identity_of_documents(
+        mapped = identity_of_documents(
             connection,
             upstream_issuer=connection.issuer,
             upstream_subject=find_subject(profile, documents),
             documents=documents,
         )
-        if dropped:
-            self._telemetry.event(
-                "claims_dropped",
-                connection=connection.name,
-                correlation_id=deadline.correlation_id,
-                claims=",".join(dropped),
-            )
-        return identity
+        return mapped.noted(self._telemetry, connection, deadline)
 
     def logout(self, connection: Connection, **_: Any) -> str | None:  # noqa: ARG002
         """Return None: OAuth 2.0 has no way to sign out."""

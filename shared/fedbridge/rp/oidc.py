@@ -123,7 +123,7 @@ class OidcUpstream:
             from fedbridge.rp.revocation import revoke_tokens  # noqa: PLC0415  few IdPs ask for it
 
             revoke_tokens(context, tokens, self._telemetry)
-        identity, dropped = to_identity(
+        mapped = to_identity(
             connection,
             upstream_issuer=id_token.claims["iss"],
             upstream_subject=subject,
@@ -131,13 +131,7 @@ class OidcUpstream:
             userinfo=userinfo,
             upstream_id_token=id_token.compact if connection.tokens == "relay" else None,
         )
-        if dropped:
-            self._telemetry.event(
-                "claims_dropped",
-                connection=connection.name,
-                correlation_id=deadline.correlation_id,
-                claims=",".join(dropped),
-            )
+        identity = mapped.noted(self._telemetry, connection, deadline)
         return with_acr_of_app(
             connection.assurance, remembered, _with_session(connection, identity, id_token)
         )

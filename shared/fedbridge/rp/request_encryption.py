@@ -27,6 +27,7 @@ class _Agreeing(ECKey):
     That is drawn from `secrets`, because OpenSSL's own generator may be part of a frozen snapshot.
     """
 
+    # Narrower than the library's on purpose: it passes the curve alone, and gets a plain key.
     @classmethod
     def generate_key(cls, crv: str | None = None, *_: Any, **__: Any) -> ECKey:  # type: ignore[override]
         """Return a new private key on the curve."""

@@ -191,7 +191,7 @@ class SamlUpstream:
         authentication = authentication_of(verified.assertion, expected)
         subject = subject_of(verified.name_id, attributes, connection, saml)
         check_assurance(saml, remembered, authentication, expected)
-        identity, dropped = identity_of_attributes(
+        mapped = identity_of_attributes(
             connection,
             subject=subject,
             attributes=attributes.by_name,
@@ -199,17 +199,10 @@ class SamlUpstream:
             acr=authentication.authn_context,
             auth_time=int(authentication.at),
         )
-        identity = replace(
-            identity, session=upstream_session(connection, verified.name_id, verified.assertion)
+        return replace(
+            mapped.noted(self.telemetry, connection, deadline),
+            session=upstream_session(connection, verified.name_id, verified.assertion),
         )
-        if dropped:
-            self.telemetry.event(
-                "claims_dropped",
-                connection=connection.name,
-                correlation_id=deadline.correlation_id,
-                claims=",".join(dropped),
-            )
-        return identity
 
 
 def _saml(connection: Connection) -> Saml:

@@ -50,6 +50,7 @@ class Trust:
     signed: str
 
 
+# python3-saml has no types.
 class _Response(OneLogin_Saml2_Response):  # type: ignore[misc]
     """A Response whose assertion, where it was encrypted, is decrypted already: private keys never meet xmlsec."""
 
