@@ -1,0 +1,60 @@
+"""What every command that works with connections.yaml shares: its options, and how the file is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fedbridge.configuration.file import load
+from fedbridge.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fedbridge.model.connection import Connection
+
+BUDGET = 20.0
+"""Seconds for publishing, or for reading, one connection."""
+
+
+def add_file_options(action: argparse.ArgumentParser) -> None:
+    """Add the file, and what it may say in a local run or inside a company, to a command."""
+    action.add_argument("file", type=Path, nargs="?", default=Path("connections.yaml"))
+    action.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    action.add_argument(
+        "--private-host",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="an upstream that is not public",
+    )
+
+
+def add_table_option(action: argparse.ArgumentParser) -> None:
+    """Add the table that connections are published to."""
+    action.add_argument("--table", required=True, help="the stack's output ConnectionsTable")
+
+
+def load_all(options: argparse.Namespace) -> dict[str, Connection]:
+    """Return the connections of the file by name; raises ConfigurationError with every problem of the file."""
+    return load(options.file, allow_local=options.local, private_hosts=options.private_host)
+
+
+def load_one(options: argparse.Namespace) -> Connection:
+    """Return the connection that a command is about, its `client_id` a placeholder if no IdP has given it one."""
+    connections = load(
+        options.file, allow_local=options.local, private_hosts=options.private_host, allow_unregistered=True
+    )
+    found = connections.get(options.connection)
+    if found is None:
+        raise ConfigurationError(
+            f"{options.file}: has no connection {options.connection}; there are {', '.join(connections)}"
+        )
+    return found
+
+
+class Quiet:
+    """The command prints what it does; the events of a running bridge are not its business."""
+
+    def event(self, name: str, **fields: object) -> None:
+        """Forget the event."""
