@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import date
 from typing import TYPE_CHECKING
 
 from fedbridge.configuration.document import default_of
@@ -26,17 +27,19 @@ TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
 
 _ASSERTION = {"algorithm", "audience", "lifetime", "typ", "not_before"}
 _KEY = {"key", "next_key", "retired_keys", "kid", "certificate", "x5t", "x5t_s256", "x5c"}
+_SECRET = {"secret", "secret_expires"}
 _FIELDS = {
     "private_key_jwt": _ASSERTION | _KEY,
-    "client_secret_jwt": _ASSERTION | {"secret"},
-    "client_secret_basic": {"secret", "basic_encoding"},
-    "client_secret_post": {"secret"},
+    "client_secret_jwt": _ASSERTION | _SECRET,
+    "client_secret_basic": _SECRET | {"basic_encoding"},
+    "client_secret_post": _SECRET,
     "apple_client_secret": {"key", "kid", "algorithm", "audience", "lifetime", "typ", "assertion_issuer"},
     **{method: set() for method in TLS_METHODS},
 }
 _KEYED = ("private_key_jwt", "apple_client_secret")
 _ON_THUMBPRINT = ("x5t", "x5t_s256", "x5c")
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TYP = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]{0,126}")
 _KID = _TEXT = re.compile(r"[\x21-\x7e]{1,256}")
 
@@ -49,6 +52,7 @@ def authentication_problems(connection: Connection, allowed: Allowed) -> Iterato
         *_algorithm(authentication),
         *_assertion(authentication, allowed),
         *_references(authentication, local=allowed.local),
+        *_expiry(authentication),
         *_certificate(authentication),
         *_apple(authentication),
     ):
@@ -151,6 +155,20 @@ def _references(authentication: ClientAuthentication, *, local: bool) -> Iterato
     for key, field in seen.items():
         if authentication.secret in (key, document_of(key)):
             yield "secret", f"is the document of {field}: a secret is sent, a private key never"
+
+
+def _expiry(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+    """Its form alone: a day that has passed keeps nobody from publishing what mends it."""
+    day = authentication.secret_expires
+    if day is not None and not _is_day(day):
+        yield "secret_expires", "must be a day, such as 2027-05-31"
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return _DAY.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _certificate(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:

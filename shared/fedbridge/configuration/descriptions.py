@@ -77,6 +77,9 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ClientAuthentication.next_key": ("Reference to the key that comes next: published, not used.", {}),
     "ClientAuthentication.retired_keys": ("References to former keys: published, not used.", {}),
     "ClientAuthentication.secret": ("Reference to the client secret that the IdP gave.", {}),
+    "ClientAuthentication.secret_expires": (
+        "The day from which the IdP refuses the secret (2027-05-31); checks and alarms warn before it.", {},
+    ),
     "ClientAuthentication.algorithm": (
         "JWS algorithm of assertions; by the key's type if left out.",
         {"examples": [*SIGNATURE_ALGORITHMS, *HMAC_ALGORITHMS]},

@@ -62,6 +62,7 @@ class ClientAuthentication:
     seconds. `kid` is the key's RFC 7638 thumbprint (`thumbprint`), absent (`omit`) or a literal. `algorithm` defaults
     to RS256, ES256, ES384 or ES512 by the key's type, and to HS256 for client_secret_jwt. `assertion_issuer` stands for
     the client id in `iss` (Apple's team id). The certificate of the TLS methods is the connection's `mutual_tls`.
+    `secret_expires` is the day (`2027-05-31`) from which the IdP refuses the secret, as its console or its answer says.
     """
 
     method: ClientAuthenticationMethod = "auto"
@@ -69,6 +70,7 @@ class ClientAuthentication:
     next_key: str | None = None
     retired_keys: tuple[str, ...] = ()
     secret: str | None = None
+    secret_expires: str | None = None
     algorithm: str | None = None
     audience: str = "issuer"
     lifetime: int = 60
@@ -81,6 +83,15 @@ class ClientAuthentication:
     not_before: bool = False
     assertion_issuer: str | None = None
     basic_encoding: Literal["form", "raw"] = "form"
+
+    @property
+    def secret_expires_at(self) -> float | None:
+        """The moment (seconds since the epoch) from which the secret may be refused: that day's first in UTC."""
+        if self.secret_expires is None:
+            return None
+        from datetime import UTC, datetime  # noqa: PLC0415  asked by operators' tools, never by a sign-in
+
+        return datetime.fromisoformat(self.secret_expires).replace(tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
