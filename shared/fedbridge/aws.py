@@ -44,18 +44,31 @@ def sdk_client(
 @overload
 def sdk_client(service: Literal["ssm"], *, endpoint_url: str | None = None) -> SSMClient: ...
 @overload
-def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any: ...
-def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any:
+def sdk_client(
+    service: str,
+    *,
+    endpoint_url: str | None = None,
+    region_name: str | None = None,
+    read_timeout: float = READ_TIMEOUT,
+) -> Any: ...
+def sdk_client(
+    service: str,
+    *,
+    endpoint_url: str | None = None,
+    region_name: str | None = None,
+    read_timeout: float = READ_TIMEOUT,
+) -> Any:
     """Return a new low-level client, safe to share between threads; raises ConfigurationError without a region.
 
-    Region, credentials and endpoints come from where the SDK looks for them; `endpoint_url` is for emulators.
+    Region, credentials and endpoints come from where the SDK looks for them; `endpoint_url` is for emulators. Operators'
+    commands may name the Region of what they are about, and wait longer (`read_timeout`, in seconds) than a sign-in could.
     """
     from botocore.config import Config  # noqa: PLC0415  costs a tenth of a second, and not every function pays it
     from botocore.exceptions import NoRegionError  # noqa: PLC0415
 
     configuration = Config(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=read_timeout,
         retries={"total_max_attempts": 1, "mode": "standard"},
         tcp_keepalive=True,
         max_pool_connections=10,
@@ -64,7 +77,9 @@ def sdk_client(service: str, *, endpoint_url: str | None = None) -> Any:
     )
     with _creating:
         try:
-            client = _session().client(service, endpoint_url=endpoint_url, config=configuration)
+            client = _session().client(
+                service, region_name=region_name, endpoint_url=endpoint_url, config=configuration
+            )
         except NoRegionError:
             raise ConfigurationError("No AWS region is set: give AWS_DEFAULT_REGION or a profile.") from None
     _forget_idle_connections(client)
