@@ -138,6 +138,10 @@ demo: $(VENV)/.installed $(COUNTERPARTS) ## Serve a sign-in to click through; ON
 bench: $(VENV)/.installed .venv-sam/.installed ## Measure a sign-in against its budgets
 	@$(VENV)/bin/python -m bench
 
+.PHONY: soak
+soak: $(VENV)/.installed ## Sign in at a steady rate while things break, for MINUTES=30; writes build/soak.md
+	@$(VENV)/bin/python -m bench.soak --minutes $(or $(MINUTES),30)
+
 .PHONY: build
 build: .venv-sam/.installed ## Build the stack with sam, as it is deployed
 	@PATH="$(CURDIR)/.venv-sam/bin:$$PATH" sam build $(SAM_FLAGS)

@@ -57,16 +57,15 @@ class Endpoint:
         """Answer one request, of an SDK or of the bench."""
         if request.path.startswith("/bench/"):
             return Response(json.dumps(self._bench(request)).encode())
-        service, _, operation = request.headers.get("x-amz-target", "").partition(".")
-        name = f"{_SERVICES.get(service, service)}:{operation}"
+        name = named(request)
         asked = json.loads(request.body)
+        service, _, operation = name.partition(":")
         table = f"{asked['TableName']}:" if "TableName" in asked else ""
-        self.calls[f"{_SERVICES.get(service, service)}:{table}{operation}"] += 1
+        self.calls[f"{service}:{table}{operation}"] += 1
         try:
             answer = self._answer(name, request, asked)
         except ServiceError as error:
-            refusal = {"__type": error.name, "message": str(error), **error.members}
-            return _response(refusal, 400)
+            return refused(error.name, str(error), **error.members)
         return _response(answer)
 
     def _answer(self, name: str, request: Request, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,6 +139,17 @@ class Endpoint:
                 table.items |= {item[table.key]["S"]: item for item in bulk["items"]}
                 return len(table.items)
         raise ValueError(request.path)
+
+
+def named(request: Request) -> str:
+    """Return the operation that an SDK asks for, `dynamodb:GetItem`; without meaning for a question of the bench."""
+    service, _, operation = request.headers.get("x-amz-target", "").partition(".")
+    return f"{_SERVICES.get(service, service)}:{operation}"
+
+
+def refused(name: str, message: str, **members: Any) -> Response:
+    """Return an error as the JSON protocols of AWS have it."""
+    return _response({"__type": name, "message": message, **members}, 400)
 
 
 def _response(answer: Mapping[str, Any], status: int = 200) -> Response:

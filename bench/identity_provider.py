@@ -1,8 +1,8 @@
 """A canned OpenID provider over TLS: discovery, keys, token and userinfo, each answered at once and counted.
 
 `python -m bench.identity_provider` reads one line of JSON (`certificate`: PEM file of key and chain, `key`: PEM of the
-RSA key that signs ID tokens, `kid`, `encryption`: the public JWK, with `alg`, to which a client's ID tokens are encrypted)
-and prints its port. There is no login: the nonce of the authorization request is the code. It checks nothing of its
+RSA key that signs ID tokens, `kid`, `encryption`: the public JWK, with `alg`, to which a client's ID tokens are encrypted,
+`public_port`: where clients reach it, if not at its own port) and prints its port. There is no login: the nonce of the authorization request is the code. It checks nothing of its
 clients, because the interop tests' providers do; but DPoP proofs must carry its nonce, as strict providers have it.
 """
 
@@ -147,8 +147,8 @@ def _encrypted(token: str, jwk: Mapping[str, str]) -> str:
     return jwe.encrypt_compact(header, token.encode(), key, algorithms=[jwk["alg"], "A256GCM"])
 
 
-def _made(settings: Mapping[str, Any], port: int) -> Handler:
-    return Provider(port, **settings)
+def _made(settings: dict[str, Any], port: int) -> Handler:
+    return Provider(settings.pop("public_port", None) or port, **settings)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import certifi
 import trustme
@@ -71,6 +71,13 @@ CREDENTIALS = {
 def kms_arn() -> str:
     """Return the ARN of a key that is yet to be."""
     return f"arn:aws:kms:{REGION}:{_ACCOUNT}:key/{uuid.uuid4()}"
+
+
+class Gate(Protocol):
+    """Something in front of the provider, at a port of its own."""
+
+    port: int
+    upstream_port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +155,8 @@ class World:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[World]:
-    """Start a world, its connections published, in an empty folder."""
+def running(folder: Path, *, aws: str = "bench.aws_endpoint", gate: Gate | None = None) -> Iterator[World]:
+    """Start a world, its connections published, in an empty folder; the provider is reached through the gate."""
     os.environ.update(
         CREDENTIALS
     )  # of this process too, which publishes: never what a profile of the machine holds
@@ -166,7 +173,7 @@ def running(folder: Path) -> Iterator[World]:
     with ExitStack() as stack:
         start = partial(_start, stack)
         aws_port = start(
-            "bench.aws_endpoint",
+            aws,
             tables=TABLES,
             secrets={
                 _PRIVATE_KEY: client_key,
@@ -180,11 +187,15 @@ def running(folder: Path) -> Iterator[World]:
             "key": _pem(_rsa()),
             "kid": "idp-2026",
             "encryption": _decryption_keys(folder),
+            "public_port": gate and gate.port,
         }
+        provider_port = start("bench.identity_provider", **provider)
+        if gate is not None:
+            gate.upstream_port, provider_port = provider_port, gate.port
         world = World(
             folder=folder,
             aws_port=aws_port,
-            provider_port=start("bench.identity_provider", **provider),
+            provider_port=provider_port,
             id_token_arn=id_token_arn,
         )
         _publish(world, client_arn)
