@@ -125,7 +125,7 @@ def test_a_busy_cognito_is_asked_again_and_a_refusal_is_not(pool_id):
                 raise ClientError({"Error": {"Code": self.codes.pop(0), "Message": "no"}}, "DescribeUserPool")
             return {"UserPool": {}}
 
-    pauses = []
+    pauses: list[float] = []
     busy = Busy("TooManyRequestsException", "InternalErrorException")
     assert ask(busy, "describe_user_pool", sleep=pauses.append) == {"UserPool": {}}
     assert pauses == [0.5, 1.0]

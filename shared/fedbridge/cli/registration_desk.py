@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
+from fedbridge.cli.address import base_url_of
 from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.cli.dev import loopback_hosts
 from fedbridge.cli.rescue import Rescue
 from fedbridge.cli.secret_store import SecretStore
 from fedbridge.configuration.registration_rules import registration_problems
-from fedbridge.configuration.urls import Allowed, browser_url_problem
+from fedbridge.configuration.urls import Allowed
 from fedbridge.errors import ConfigurationError
 from fedbridge.keys.pem import certificates_der
 from fedbridge.keys.provider import CachedKeys
@@ -92,7 +93,7 @@ class Desk:
         What no option says stays as it is `registered`. An IdP cannot fetch keys from a bridge on loopback.
         """
         connection, options, current = self.connection, self.options, registered or {}
-        base_url = _base_url(options)
+        base_url = base_url_of(options)
         base = f"{base_url}/{connection.name}"
         inline = "jwks" in current or base_url.startswith("http://")
         name = current.get("client_name")
@@ -189,18 +190,6 @@ def _connection(options: argparse.Namespace) -> Connection:
             problems=tuple(f"{options.file}: {found.name}: {path}: {message}" for path, message in problems)
         )
     return found
-
-
-def _base_url(options: argparse.Namespace) -> str:
-    if options.base_url is None:
-        raise ConfigurationError(
-            "--base-url: is missing: the stack's address, under which the IdP knows the bridge"
-        )
-    base_url: str = options.base_url.removesuffix("/")
-    problem = browser_url_problem(base_url, Allowed(local=options.local))
-    if problem or "?" in base_url:
-        raise ConfigurationError(f"--base-url: {problem or 'must not have a query'}")
-    return base_url
 
 
 def _default_reference(options: argparse.Namespace) -> str:
