@@ -11,7 +11,14 @@ from fedbridge.errors import FedbridgeError
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command; what it parses has `run`, which takes it and returns the exit code."""
-    from fedbridge.cli import connections, dev, keys, register, secrets  # noqa: PLC0415  each loads what it works with
+    from fedbridge.cli import (  # noqa: PLC0415  each loads what it works with
+        connections,
+        dev,
+        explain,
+        keys,
+        register,
+        secrets,
+    )
 
     parser = argparse.ArgumentParser(
         prog="fedbridge",
@@ -19,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register):
+    for module in (dev, connections, keys, secrets, register, explain):
         module.add_command(commands)
     return parser
 
