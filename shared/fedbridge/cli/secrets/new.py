@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fedbridge.op.client_authentication import secret_hash
 
@@ -11,17 +11,8 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_command(commands: Any) -> None:
-    """Add `secrets` to the parser."""
-    parser = commands.add_parser("secrets", help="make client secrets for relying parties")
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    new = actions.add_parser(
-        "new", help="print a new client secret and its hash; it is shown once and kept nowhere"
-    )
-    new.set_defaults(run=_new)
-
-
-def _new(_options: argparse.Namespace) -> int:
+def new(_options: argparse.Namespace) -> int:
+    """Print a secret and its hash."""
     secret = new_client_secret()
     print(f"client_secret, for Cognito alone:       {secret}")
     print(f"secret_hashes, for connections.yaml:    {secret_hash(secret)}")
