@@ -33,7 +33,11 @@ def decode(document: bytes) -> Connection:
 
 
 def encode(connection: Connection) -> bytes:
-    """Return compact JSON with sorted keys and without what equals a default, so that a new field changes no digest."""
+    """Return compact JSON with sorted keys and without what equals a default, so that a new field changes no digest.
+
+    The snapshot is left out: it is kept beside the document, and changes while that does not.
+    """
+    connection = replace(connection, snapshot=None)
     return json.dumps(_plain(connection), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

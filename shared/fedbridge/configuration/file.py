@@ -16,7 +16,7 @@ from fedbridge.configuration.urls import Allowed
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import Connection
 
-FILLED_IN = ("name", "version", "client_jwks")
+FILLED_IN = ("name", "version", "client_jwks", "snapshot")
 """Fields of a connection that the file does not set."""
 
 NO_PRESET = Preset(name="", keys={}, about=About(title="", description=""))

@@ -15,6 +15,7 @@ from fedbridge.model.connection import CONNECTION_NAME, Connection
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the file, as plain data."""
     _, definitions = msgspec.json.schema_components((Connection,), ref_template="#/$defs/{name}")
+    del definitions["Snapshot"]  # Only what is filled in has it.
     for name, definition in definitions.items():
         definition["additionalProperties"] = False
         for field, member in definition["properties"].items():

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
+from fedbridge.model.snapshot import Seed
 from fedbridge.ports import Clock, OutboundRequest, Telemetry
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.cache import StaleCache
@@ -33,6 +34,10 @@ STALE = 3600.0
 REFETCH_COOLDOWN = 30.0
 """Seconds between fetches that an unknown `kid` causes, per connection and sandbox."""
 
+STRAIGHT_FROM_IDP = frozenset({"id_token", "userinfo"})
+"""Kinds of token that come from the IdP's own endpoint over verified TLS. The keys of a snapshot stand in for a fetch for
+these alone: whatever else is signed may come from a stranger who has a key that was withdrawn (ADR 0023)."""
+
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 MIN_RSA_BITS = 2048
@@ -42,7 +47,7 @@ MAX_EXPONENT_BITS = 256
 Found = TypeVar("Found")
 
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _ROCA_PRIMES = (
     11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157,
 )  # fmt: skip
@@ -149,6 +154,7 @@ class JwksSource:
             deadline,
             kid=kid,
             document=document,
+            straight=kind in STRAIGHT_FROM_IDP,
         )
         if found is None:
             raise UpstreamError(f"{kind}_key_unknown")
@@ -180,6 +186,7 @@ class JwksSource:
         *,
         kid: str | None = None,
         document: KeyDocument | None = None,
+        straight: bool = False,
     ) -> Found | None:
         """Return what `choose` finds, if need be in a document that is fetched anew, at most once in 30 s."""
         if url is None:
@@ -198,10 +205,13 @@ class JwksSource:
             )
             return fetch(_last_good, within)
 
-        keys, fetched_now = self._cache.get(cache_key, fetch, deadline)
+        seed = _seed(connection, url, stands_in=straight)
+        keys, fetched_now = self._cache.get(cache_key, fetch, deadline, seed=seed)
         found = choose(keys)
         if found is None and not fetched_now:
-            refetched = self._cache.refetch(cache_key, refetch, deadline, cooldown=REFETCH_COOLDOWN)
+            refetched = self._cache.refetch(
+                cache_key, refetch, deadline, cooldown=REFETCH_COOLDOWN, seed=seed
+            )
             found = choose(refetched) if refetched else None
         return found
 
@@ -212,6 +222,19 @@ class JwksSource:
         if response.status != 200:
             raise upstream_error(f"{document.name}_unavailable", status=response.status)
         return document.read(response.body)
+
+
+def _seed(connection: Connection, url: str, *, stands_in: bool) -> Seed[JwkSet] | None:
+    """Return the keys in the connection's snapshot, if they are those at this address."""
+    snapshot = connection.snapshot
+    if snapshot is None:
+        return None
+
+    def read() -> JwkSet | None:
+        published = snapshot.part("jwks")
+        return usable_keys(published["keys"]) if published and published["uri"] == url else None
+
+    return Seed(taken_at=snapshot.taken_at, read=read, stands_in=stands_in)
 
 
 def parse_jwk_set(body: bytes) -> JwkSet:
@@ -271,7 +294,7 @@ def import_public_key(member: Mapping[str, Any], *, ec_class: type[ECKey] = ECKe
 
     Only what makes the key goes to the library: it refuses a whole key over a vendor's x5u.
     """
-    if _PRIVATE & member.keys():
+    if PRIVATE & member.keys():
         return None
     try:
         if member["kty"] == "EC":
@@ -287,7 +310,7 @@ def _may_verify(member: Mapping[str, Any]) -> bool:
     operations = member.get("key_ops", ["verify"])
     return (
         member.get("kty") in ("RSA", "EC")  # A set would stumble over a list.
-        and not _PRIVATE & member.keys()
+        and not PRIVATE & member.keys()
         and member.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations

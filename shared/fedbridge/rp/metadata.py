@@ -11,6 +11,7 @@ from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import Connection, Endpoints
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.metadata import ProviderMetadata
+from fedbridge.model.snapshot import Seed
 from fedbridge.ports import Clock, OutboundRequest, Telemetry
 from fedbridge.rp.cache import StaleCache
 from fedbridge.rp.calls import Calls
@@ -71,6 +72,7 @@ class MetadataSource:
             (connection.name, connection.version),
             lambda last_good, within: self._discover(connection, last_good, within),
             deadline,
+            seed=_seed(connection),
         )
         return metadata
 
@@ -79,8 +81,21 @@ class MetadataSource:
     ) -> ProviderMetadata:
         metadata = parse_metadata(connection, fetch_metadata(connection, self._calls, deadline))
         if last_good is not None:
-            _refuse_moved_hosts(last_good, metadata)
+            refuse_moved_hosts(last_good, metadata)
         return metadata
+
+
+def _seed(connection: Connection) -> Seed[ProviderMetadata] | None:
+    """Return what the connection's snapshot says; endpoints stay on the hosts that the connection names all the same."""
+    snapshot = connection.snapshot
+    if snapshot is None:
+        return None
+
+    def read() -> ProviderMetadata | None:
+        document = snapshot.part("metadata")
+        return None if document is None else read_metadata(connection, document)
+
+    return Seed(taken_at=snapshot.taken_at, read=read, stands_in=True)
 
 
 def fetch_metadata(connection: Connection, calls: Calls, deadline: Deadline) -> bytes:
@@ -121,6 +136,11 @@ def parse_metadata(connection: Connection, body: bytes) -> ProviderMetadata:
         document = decode_object(body)
     except InvalidJson:
         raise UpstreamError("metadata_malformed") from None
+    return read_metadata(connection, document)
+
+
+def read_metadata(connection: Connection, document: dict[str, Any]) -> ProviderMetadata:
+    """Return what `parse_metadata` makes of a document that is plain data already; raises UpstreamError as it does."""
     if document.get("issuer") != metadata_issuer(connection.issuer, connection.tenants):
         raise UpstreamError("metadata_issuer_mismatch")
     par = connection.authorization.par
@@ -223,7 +243,7 @@ def _lower(hosts: tuple[str, ...]) -> set[str]:
     return {host.lower() for host in hosts}
 
 
-def _refuse_moved_hosts(last_good: ProviderMetadata, metadata: ProviderMetadata) -> None:
+def refuse_moved_hosts(last_good: ProviderMetadata, metadata: ProviderMetadata) -> None:
     """Refuse a document whose endpoints left their hosts: the operator is told, sign-ins go on with what was good."""
     endpoints = {
         name: (getattr(last_good, name), getattr(metadata, name)) for name in (*REQUIRED, *OPTIONAL)
