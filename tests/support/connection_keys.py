@@ -10,6 +10,7 @@ from fedbridge.configuration.document import default_of
 from fedbridge.configuration.file import FILLED_IN
 from fedbridge.configuration.structure import hints
 from fedbridge.model.connection import Connection
+from fedbridge.model.key_ring import KeyRing
 from tests.support.markdown import ROOT
 
 PAGE = ROOT / "docs" / "connection-keys.md"
@@ -18,13 +19,14 @@ _HEAD = """\
 # Every key of connections.yaml
 
 Generated from the model; the same words stand in the JSON Schema that `fedbridge connections schema` prints. How to use the
-keys is told in [Add an identity provider](add-an-idp.md).
+keys is told in [Add an identity provider](add-an-idp.md); `key_rings`, which stands beside `connections`, in
+[Rotate keys and secrets](rotate-keys.md). Its keys are under [KeyRing](#keyring).
 """
 
 
 def page() -> str:
     """Return the page as it must be."""
-    return "\n".join([_HEAD, *(_table(kind) for kind in kinds(Connection))])
+    return "\n".join([_HEAD, *(_table(kind) for root in (Connection, KeyRing) for kind in kinds(root))])
 
 
 def kinds(kind: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import ClientAuthentication, Connection
+    from fedbridge.model.policies import RequestObject
 
 LIFETIME = range(5, 301)
 """Seconds. FAPI 2.0 wants 60 at most; some IdPs' clocks need more."""
@@ -60,13 +61,13 @@ def authentication_problems(connection: Connection, allowed: Allowed) -> Iterato
     yield from _manual_methods(connection)
 
 
-def key_references(authentication: ClientAuthentication) -> Iterator[tuple[str, str]]:
+def key_references(policy: ClientAuthentication | RequestObject) -> Iterator[tuple[str, str]]:
     """Yield field and reference of every private key: the active one, the next, and the retired."""
-    if authentication.key is not None:
-        yield "key", authentication.key
-    if authentication.next_key is not None:
-        yield "next_key", authentication.next_key
-    for i, reference in enumerate(authentication.retired_keys):
+    if policy.key is not None:
+        yield "key", policy.key
+    if policy.next_key is not None:
+        yield "next_key", policy.next_key
+    for i, reference in enumerate(policy.retired_keys):
         yield f"retired_keys[{i}]", reference
 
 
@@ -75,8 +76,9 @@ def signing_references(connection: Connection) -> Iterator[tuple[str, str]]:
     for field, reference in key_references(connection.client_authentication):
         yield f"client_authentication.{field}", reference
     request_object, mutual_tls = connection.authorization.request_object, connection.mutual_tls
-    if request_object is not None and request_object.key is not None:
-        yield "authorization.request_object.key", request_object.key
+    if request_object is not None:
+        for field, reference in key_references(request_object):
+            yield f"authorization.request_object.{field}", reference
     if mutual_tls is not None:
         yield "mutual_tls.key", mutual_tls.key
 
@@ -143,14 +145,17 @@ def _assertion(authentication: ClientAuthentication, allowed: Allowed) -> Iterat
 def _references(authentication: ClientAuthentication, *, local: bool) -> Iterator[tuple[str, str]]:
     seen: dict[str, str] = {}
     for field, reference in key_references(authentication):
-        if problem := reference_problem(reference, local=local, key=True):
+        if problem := reference_problem(reference, local=local, key=True, ring=field == "key"):
             yield field, problem
         elif reference in seen:
             yield field, f"is the same key as {seen[reference]}"
         seen.setdefault(reference, field)
     for field in ("secret", "certificate"):
         reference = getattr(authentication, field)
-        if reference is not None and (problem := reference_problem(reference, local=local, key=False)):
+        ring = field == "certificate"
+        if reference is not None and (
+            problem := reference_problem(reference, local=local, key=False, ring=ring)
+        ):
             yield field, problem
     for key, field in seen.items():
         if authentication.secret in (key, document_of(key)):

@@ -30,24 +30,34 @@ def binding_problems(connection: Connection, allowed: Allowed) -> Iterator[Probl
 
 
 def _mutual_tls(connection: Connection, policy: MutualTls, allowed: Allowed) -> Iterator[Problem]:
-    for field in ("certificate", "key", "next_certificate"):
-        reference = getattr(policy, field)
+    for field, reference in _references(policy):
+        ring = field in {"certificate", "key"}
         # A certificate and its key may be one document, but neither is in KMS, which gives no key to OpenSSL.
-        if reference is not None and (
-            problem := reference_problem(reference, local=allowed.local, key=False)
-        ):
+        if problem := reference_problem(reference, local=allowed.local, key=False, ring=ring):
             yield Problem(f"mutual_tls.{field}", problem)
     for path, reference in signing_references(connection):
         if reference == policy.key and path != "mutual_tls.key":
             yield Problem("mutual_tls.key", f"is {path} as well: one key, one use")
-    if policy.next_certificate is not None:
-        if policy.next_certificate == policy.certificate:
-            yield Problem("mutual_tls.next_certificate", "is the same as certificate")
+    others = [pair for pair in _references(policy) if pair[0] not in {"certificate", "key"}]
+    seen = {policy.certificate: "certificate"}
+    for field, reference in others:
+        if reference in seen:
+            yield Problem(f"mutual_tls.{field}", f"is the same as {seen[reference]}")
+        seen.setdefault(reference, field)
         if connection.client_authentication.method != "self_signed_tls_client_auth":
             yield Problem(
-                "mutual_tls.next_certificate",
+                f"mutual_tls.{field}",
                 "is for self_signed_tls_client_auth: other certificates are not published",
             )
+
+
+def _references(policy: MutualTls) -> Iterator[tuple[str, str]]:
+    yield "certificate", policy.certificate
+    yield "key", policy.key
+    if policy.next_certificate is not None:
+        yield "next_certificate", policy.next_certificate
+    for i, reference in enumerate(policy.retired_certificates):
+        yield f"retired_certificates[{i}]", reference
 
 
 def _dpop(connection: Connection, policy: DPoP) -> Iterator[Problem]:

@@ -8,8 +8,10 @@ from typing import Any
 from fedbridge.configuration.authentication_rules import LIFETIME
 from fedbridge.configuration.binding_rules import PROOF_LIFETIME
 from fedbridge.configuration.logout_rules import MIN_QUERY, SESSION_LIFETIME
+from fedbridge.configuration.ring_rules import MIN_RETIRE_AFTER, ROTATE_EVERY
 from fedbridge.configuration.rules import MAX_CLOCK_SKEW
 from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
+from fedbridge.model.key_ring import SPREAD
 from fedbridge.model.policies import CONTENT_ENCRYPTION_ALGORITHMS, KEY_ENCRYPTION_ALGORITHMS
 
 _HTTPS = {"format": "uri"}
@@ -149,9 +151,12 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "DPoP.algorithm": ("JWS algorithm of the proofs.", {}),
     "DPoP.at_authorization": ("How the code is bound: a proof at PAR, the parameter dpop_jkt, or not.", {}),
     "DPoP.lifetime": ("Seconds until exp of a proof, for an IdP that demands exp.", {"minimum": PROOF_LIFETIME.start, "maximum": PROOF_LIFETIME.stop - 1}),
+    "RequestObject.next_key": ("Reference to the key that comes next: published, not used.", {}),
+    "RequestObject.retired_keys": ("References to former keys: published, not used.", {}),
     "MutualTls.certificate": ("Reference to the certificate chain, PEM.", {}),
     "MutualTls.key": ("Reference to the certificate's private key, PEM; never in KMS.", {}),
     "MutualTls.next_certificate": ("Reference to the self-signed certificate that comes next: published, not used.", {}),
+    "MutualTls.retired_certificates": ("References to former self-signed certificates: published, not used.", {}),
     "TokenDecryption.keys": ("References to the keys that the IdP may encrypt to: published.", _SOME),
     "TokenDecryption.retired_keys": ("References to former keys: they decrypt and are not published.", {}),
     "TokenDecryption.algorithms": (
@@ -213,7 +218,7 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "SamlProvider.single_logout_service": ("Where LogoutRequests and LogoutResponses go, by the same binding.", _HTTPS),
     "SamlProvider.binding": ("How the AuthnRequest travels.", {}),
     "SamlKey.key": ("Reference to the private key.", {}),
-    "SamlKey.certificate": ("Reference to its X.509 certificate, PEM.", {}),
+    "SamlKey.certificate": ("Reference to its X.509 certificate, PEM; left out with a key ring, which makes it.", {}),
     "AuthnRequestProfile.binding": ("How the AuthnRequest travels; what the metadata offer if left out.", {}),
     "AuthnRequestProfile.signed": ("Sign AuthnRequests.", {}),
     "AuthnRequestProfile.signature_algorithm": (
@@ -279,6 +284,26 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "Registration.initial_access_token": ("Reference to the token that the IdP gave for registering.", {}),
     "Registration.client_uri": ("The registration's own URL, as registering printed it.", {}),
     "Registration.access_token": ("Reference to the registration's own token.", {}),
+    "KeyRing.use": ("What the keys are for.", {}),
+    "KeyRing.kind": ("Where the private keys are, and what they are.", {}),
+    "KeyRing.rotate_every": (
+        "Seconds that a key is active.", {"minimum": ROTATE_EVERY.start, "maximum": ROTATE_EVERY.stop - 1},
+    ),
+    "KeyRing.publish_for": (
+        "Seconds that the next key is published before it becomes active: 25 hours if left out, 14 days with confirmation.",
+        {"minimum": SPREAD},
+    ),
+    "KeyRing.retire_after": (
+        "Seconds that a former key is accepted: 25 hours if left out, 14 days for SAML.", {"minimum": MIN_RETIRE_AFTER},
+    ),
+    "KeyRing.confirmation": (
+        "required: a key becomes active only after `fedbridge keys confirm`; so it is for SAML if left out.", {},
+    ),
+    "KeyRing.certificate_lifetime": (
+        "Seconds that a key's self-signed certificate is valid; 3 years for SAML and client TLS if left out, else no certificate.",
+        {"minimum": ROTATE_EVERY.start, "maximum": ROTATE_EVERY.stop - 1},
+    ),
+    "KeyRing.certificate_subject": ("Its subject, such as CN=bridge,O=Acme,C=SE; CN=fedbridge and the ring's name if left out.", {}),
     "ClaimRule.value": ("JMESPath expression over the claims, id_token, userinfo, upstream_sub and upstream_iss.", {}),
     "ClaimRule.constant": ("A fixed value in place of an expression.", {}),
     "ClaimRule.required": ("Without this claim the sign-in fails.", {}),

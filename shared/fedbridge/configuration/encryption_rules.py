@@ -65,7 +65,8 @@ def _keys(connection: Connection, policy: TokenDecryption, allowed: Allowed) -> 
     signing = {reference: path for path, reference in signing_references(connection)}
     seen: dict[str, str] = {}
     for field, reference in decryption_references(policy):
-        if problem := reference_problem(reference, local=allowed.local, key=True):
+        ring = field.startswith("keys")
+        if problem := reference_problem(reference, local=allowed.local, key=True, ring=ring):
             yield field, problem
         elif reference in seen:
             yield field, f"is the same key as {seen[reference]}"

@@ -142,13 +142,24 @@ def _signing(connection: Connection, policy: RequestObject, allowed: Allowed) ->
     if policy.key is None:
         if authentication.key is None:
             yield "key", "is missing: there is no client_authentication.key to sign with"
+        elif policy.next_key is not None or policy.retired_keys:
+            yield "key", "is missing: next_key and retired_keys go with it"
         return
-    if problem := reference_problem(policy.key, local=allowed.local, key=True):
-        yield "key", problem
+    seen: dict[str, str] = {}
+    for field, reference in key_references(policy):
+        if problem := reference_problem(reference, local=allowed.local, key=True, ring=field == "key"):
+            yield field, problem
+        elif reference in seen:
+            yield field, f"is the same key as {seen[reference]}"
+        seen.setdefault(reference, field)
     for field, reference in key_references(authentication):
-        if reference == policy.key:
-            remedy = "leave it out, to sign with that" if field == "key" else "it signs nothing there"
-            yield "key", f"is client_authentication.{field} as well: {remedy}"
+        if reference in seen:
+            remedy = (
+                "leave it out, to sign with that"
+                if (field, seen[reference]) == ("key", "key")
+                else "it signs nothing there"
+            )
+            yield seen[reference], f"is client_authentication.{field} as well: {remedy}"
 
 
 def _encryption(policy: RequestObject) -> Iterator[tuple[str, str]]:

@@ -127,8 +127,9 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
     for path, reference in saml_key_references(connection):
         yield path, "key", reference
     request_object = connection.authorization.request_object
-    if request_object is not None and request_object.key is not None:
-        yield "authorization.request_object.key", "key", request_object.key
+    if request_object is not None:
+        for field, reference in key_references(request_object):
+            yield f"authorization.request_object.{field}", "key", reference
     if connection.token_decryption is not None:
         for field, reference in decryption_references(connection.token_decryption):
             yield f"token_decryption.{field}", "key", reference
@@ -137,6 +138,8 @@ def _unshared(connection: Connection) -> Iterator[tuple[str, str, str]]:
         yield "mutual_tls.certificate", "certificate", connection.mutual_tls.certificate
         if connection.mutual_tls.next_certificate is not None:
             yield "mutual_tls.next_certificate", "certificate", connection.mutual_tls.next_certificate
+        for i, certificate in enumerate(connection.mutual_tls.retired_certificates):
+            yield f"mutual_tls.retired_certificates[{i}]", "certificate", certificate
     if connection.client_authentication.secret:
         yield "client_authentication.secret", "secret", connection.client_authentication.secret
     if connection.registration is not None and connection.registration.access_token is not None:

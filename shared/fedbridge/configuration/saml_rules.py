@@ -122,14 +122,20 @@ def _keys(saml: Saml, allowed: Allowed) -> Iterator[tuple[str, str]]:
         yield "decryption_keys", "are not used: assertion.encryption is none"
     seen: dict[str, str] = {}
     for path, reference in _key_references(saml):
-        if problem := reference_problem(reference, local=allowed.local, key=True):
+        ring = not path.startswith("retired")
+        if problem := reference_problem(reference, local=allowed.local, key=True, ring=ring):
             yield path, problem
         elif reference in seen:
             yield path, f"is the same key as {seen[reference]}: each key has one use"
         seen.setdefault(reference, path)
     for name in ("signing_keys", "decryption_keys"):
         for i, key in enumerate(getattr(saml, name)):
-            if problem := reference_problem(key.certificate, local=allowed.local, key=False):
+            if key.key.startswith("ring:"):
+                if key.certificate:
+                    yield f"{name}[{i}].certificate", "comes with the key ring: leave it out"
+            elif not key.certificate:
+                yield f"{name}[{i}].certificate", "is missing"
+            elif problem := reference_problem(key.certificate, local=allowed.local, key=False):
                 yield f"{name}[{i}].certificate", problem
 
 

@@ -9,13 +9,14 @@ import msgspec
 from fedbridge.configuration.descriptions import DESCRIPTIONS
 from fedbridge.configuration.file import FILLED_IN
 from fedbridge.configuration.presets import OWN_FILE, preset_names
+from fedbridge.configuration.ring_rules import SECTION
 from fedbridge.model.connection import CONNECTION_NAME, Connection
+from fedbridge.model.key_ring import RING_NAME, KeyRing
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the file, as plain data."""
-    _, definitions = msgspec.json.schema_components((Connection,), ref_template="#/$defs/{name}")
-    del definitions["Snapshot"]  # Only what is filled in has it.
+    _, definitions = msgspec.json.schema_components((Connection, KeyRing), ref_template="#/$defs/{name}")
     for name, definition in definitions.items():
         definition["additionalProperties"] = False
         for field, member in definition["properties"].items():
@@ -42,7 +43,13 @@ def schema() -> dict[str, Any]:
                 "minProperties": 1,
                 "propertyNames": {"pattern": f"^{CONNECTION_NAME.pattern}$"},
                 "additionalProperties": {"$ref": "#/$defs/Connection"},
-            }
+            },
+            SECTION: {
+                "type": "object",
+                "description": "Keys that rotate by themselves, by the name that ring:… refers to.",
+                "propertyNames": {"pattern": f"^{RING_NAME.pattern}$"},
+                "additionalProperties": {"$ref": "#/$defs/KeyRing"},
+            },
         },
         "required": ["connections"],
         "additionalProperties": False,

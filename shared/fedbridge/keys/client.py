@@ -57,19 +57,26 @@ def client_jwks(
 def request_object_jwks(
     policy: RequestObject, *, signing: Sequence[Mapping[str, Any]], keys: Keys, deadline: Deadline
 ) -> tuple[dict[str, Any], ...]:
-    """Return the public JWK of request objects that have a key of their own; () where they are signed as assertions are.
+    """Return the public JWKs of request objects that have a key of their own; () where they are signed as assertions are.
 
     `signing` are the connection's other public JWKs. Raises ConfigurationError (see `Keys.signer`; a key that is among
     them behind another reference, whose `alg` and `kid` might differ) and KeyUnavailable.
     """
     if policy.key is None:
         return ()
-    jwk = dict(keys.signer(policy.key, policy.algorithm, deadline).public_jwk)
-    if jwk["kid"] in {other["kid"] for other in signing} | {jwk_thumbprint(other) for other in signing}:
-        raise ConfigurationError(
-            f"{policy.key}: this key signs client assertions as well, behind another reference; leave it out"
-        )
-    return (jwk,)
+    others = [policy.next_key, *policy.retired_keys]
+    jwks = [dict(keys.signer(policy.key, policy.algorithm, deadline).public_jwk)]
+    jwks += [
+        _other(reference, policy.algorithm, keys, deadline) for reference in others if reference is not None
+    ]
+    taken = {other["kid"] for other in signing} | {jwk_thumbprint(other) for other in signing}
+    for reference, jwk in zip(filter(None, (policy.key, *others)), jwks, strict=True):
+        if jwk["kid"] in taken:
+            raise ConfigurationError(
+                f"{reference}: this key is published already, behind another reference; leave it out"
+            )
+        taken.add(jwk["kid"])
+    return tuple(jwks)
 
 
 def _other(reference: str, algorithm: str | None, keys: Keys, deadline: Deadline) -> dict[str, Any]:

@@ -57,14 +57,14 @@ def client_certificate(chain: str, key: PrivateKey, *, source: str, now: float) 
 def certificate_jwks(
     policy: MutualTls, *, keys: Keys, secrets: Secrets, deadline: Deadline
 ) -> tuple[dict[str, Any], ...]:
-    """Return the JWKs of a self-signed certificate and of the one that comes next, by which the IdP knows them.
+    """Return the JWKs of a self-signed certificate, of the one that comes next and of former ones, as the IdP knows them.
 
     RFC 8705 §2.2.2: the certificate is in `x5c`. Its thumbprint is the `kid`, because a renewed certificate may have the
     old key. Raises ConfigurationError, KeyUnavailable.
     """
     chains = [keys.client_certificate(policy, deadline).chain]
-    if policy.next_certificate is not None:
-        chains.append(secrets.get(policy.next_certificate, deadline))
+    others = (policy.next_certificate, *policy.retired_certificates)
+    chains += [secrets.get(reference, deadline) for reference in others if reference is not None]
     return tuple(_jwk(chain, policy.certificate) for chain in chains)
 
 

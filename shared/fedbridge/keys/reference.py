@@ -31,6 +31,10 @@ def parse_reference(text: str) -> Reference:
     Raises ConfigurationError, which quotes nothing: what is no reference may be the secret itself, pasted.
     """
     scheme, colon, rest = text.partition(":")
+    if scheme == "ring":
+        raise ConfigurationError(
+            f"{text[:80]}: a key ring is filled in from the Connections table, by --table; without one, name a key"
+        )
     name, hash_sign, fragment = rest.partition("#")
     if (
         scheme not in SCHEMES

@@ -23,7 +23,6 @@ from fedbridge.model.policies import (
     TenantPolicy,
     TokenDecryption,
 )
-from fedbridge.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from fedbridge.model.saml import Saml
@@ -233,8 +232,8 @@ class Connection:
     `subject_claims` are the ID-token claims that together name a person, for IdPs whose `sub` does not; dots lead into
     objects (`act.sub`).
     `version` names the published revision (a digest of the configuration). `client_jwks` are the public keys that the
-    IdP may fetch, filled in when the connection is published or loaded; never written by hand. `snapshot` is what the IdP
-    published when it was last asked; it is kept beside the document and is no part of it. `endpoint_hosts` are
+    IdP may fetch, filled in when the connection is published or loaded; never written by hand. So are `rings`: which key
+    rings fill which path (`fedbridge.configuration.rings`). `endpoint_hosts` are
     hosts beside the issuer's own that metadata may name. `timeouts`: see `fedbridge.model.deadline`.
     """
 
@@ -271,7 +270,7 @@ class Connection:
     case_sensitive_pool: bool = False
     user_agent: str = "fedbridge"
     client_jwks: tuple[dict[str, Any], ...] = ()
-    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
+    rings: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def relying_party(self, client_id: str) -> RelyingParty | None:
         """Return the relying party that is registered under this client id, if any."""

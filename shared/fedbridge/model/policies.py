@@ -22,12 +22,14 @@ CONTENT_ENCRYPTION_ALGORITHMS = ("A128CBC-HS256", "A256CBC-HS512", "A128GCM", "A
 class RequestObject:
     """Send the authorization request as a signed JWT (JAR, RFC 9101), by value or pushed.
 
-    `key` defaults to the key of client assertions. `audience` is `issuer`, `authorization_endpoint` or a literal. `echo`
+    `key` defaults to the key of client assertions; `next_key` and `retired_keys` are published beside it. `audience` is `issuer`, `authorization_endpoint` or a literal. `echo`
     names parameters that also stand beside `request` in the URL; `client_id` always does. With `encryption_algorithm`
     the signed object is encrypted to the IdP's key.
     """
 
     key: str | None = None
+    next_key: str | None = None
+    retired_keys: tuple[str, ...] = ()
     algorithm: str | None = None
     audience: str = "issuer"
     lifetime: int = 300
@@ -62,12 +64,14 @@ class DPoP:
 class MutualTls:
     """The client certificate (PEM chain) and its private key, for every back-channel call to the IdP (RFC 8705).
 
-    `next_certificate` is published beside a self-signed one, so that the IdP knows it before it is used.
+    `next_certificate` is published beside a self-signed one, so that the IdP knows it before it is used, and
+    `retired_certificates` for sign-ins that began before it was.
     """
 
     certificate: str
     key: str
     next_certificate: str | None = None
+    retired_certificates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

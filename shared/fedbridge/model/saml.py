@@ -26,10 +26,10 @@ KEY_TRANSPORT_ALGORITHMS = ("RSA-OAEP", "RSA-OAEP-256")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamlKey:
-    """A private key of the bridge, and the X.509 certificate (PEM) that its metadata publish for it."""
+    """A private key of the bridge, and the X.509 certificate (PEM) that its metadata publish for it; a key ring has both."""
 
     key: str
-    certificate: str
+    certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

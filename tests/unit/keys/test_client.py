@@ -175,7 +175,7 @@ def test_a_request_object_that_is_signed_as_assertions_are_publishes_nothing_mor
 
 @pytest.mark.parametrize("kid", ["thumbprint", "bank-1"])
 def test_the_key_of_assertions_behind_another_reference(published_with, kid):
-    with pytest.raises(ConfigurationError, match="env:SAME: this key signs client assertions as well"):
+    with pytest.raises(ConfigurationError, match="env:SAME: this key is published already"):
         published_with(RequestObject(key="env:SAME"), key="env:RSA1", kid=kid)
 
 
