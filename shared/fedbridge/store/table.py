@@ -30,7 +30,7 @@ from botocore.exceptions import (
 from fedbridge.errors import OutcomeUnknown, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -90,6 +90,16 @@ class Table:
         """Return the item by one strongly consistent read; raises StoreUnavailable."""
         request = {"Key": key, "ConsistentRead": True}
         return self._call(self._client.get_item, request, deadline, lost=_unanswered).get("Item")
+
+    def scan(self, deadline: Deadline) -> Iterator[Item]:
+        """Yield every item by strongly consistent Scans of 1 MB each; raises StoreUnavailable."""
+        request: dict[str, Any] = {"ConsistentRead": True}
+        while True:
+            page = self._call(self._client.scan, request, deadline, lost=_unanswered)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def put(self, deadline: Deadline, **request: Any) -> None:
         """Carry out a PutItem, mostly a conditional one; raises ConditionFailed, OutcomeUnknown, StoreUnavailable."""
