@@ -137,6 +137,17 @@ def _check_aws(service, operation, options):
             _check_value(shape.members[known[name]], _values(options, name))
 
 
+def _check_json(shape, value):
+    """Lists and structures written out in JSON, whose members have to be known at every depth."""
+    if shape.type_name == "list":
+        for item in value:
+            _check_json(shape.member, item)
+    elif shape.type_name == "structure":
+        assert value.keys() <= shape.members.keys(), value
+        for name, item in value.items():
+            _check_json(shape.members[name], item)
+
+
 def _values(options, name):
     rest = options[options.index(name) + 1 :]
     return rest[: next((at for at, word in enumerate(rest) if word.startswith("--")), len(rest))]
@@ -146,6 +157,8 @@ def _check_value(shape, values):
     """Strings, lists of strings, flags, and lists of structures in shorthand: `TagKey=a,TagValue=b`."""
     if shape.type_name == "boolean":
         assert values == []
+    elif values and values[0].startswith(("[", "{")):
+        _check_json(shape, json.loads(values[0]))
     elif shape.type_name == "list" and shape.member.type_name == "structure":
         for value in values:
             assert {pair.partition("=")[0] for pair in value.split(",")} <= shape.member.members.keys()

@@ -122,8 +122,10 @@ class Template:
         if name in _PSEUDO_PARAMETERS:
             return _PSEUDO_PARAMETERS[name]
         if name in self.raw["Parameters"]:
-            return self.parameters.get(name, self.raw["Parameters"][name].get("Default"))
-        assert name in self.raw["Resources"], name
+            value = self.parameters.get(name, self.raw["Parameters"][name].get("Default"))
+            listed = self.raw["Parameters"][name]["Type"] == "CommaDelimitedList"
+            return value.split(",") if listed else value
+        assert name.partition(".")[0] in self.raw["Resources"], name
         return name
 
     def _call(self, function: str, argument: Any) -> Any:
@@ -138,10 +140,31 @@ class Template:
             case "Equals":
                 return self.resolve(argument[0]) == self.resolve(argument[1])
             case "Not":
-                return not self.resolve(argument[0])
+                return not self._holds(argument[0])
             case "And":
-                return all(self.resolve(item) for item in argument)
+                return all(self._holds(item) for item in argument)
+            case "Or":
+                return any(self._holds(item) for item in argument)
+            case "Join":
+                return argument[0].join(self.resolve(argument[1]))
+            case "FindInMap":
+                mapping, first, second = argument[0], self.resolve(argument[1]), self.resolve(argument[2])
+                return self.raw["Mappings"][mapping][first][second]
         raise NotImplementedError(function)
+
+    def _holds(self, condition: Any) -> bool:
+        named = isinstance(condition, dict) and condition.keys() == {"Condition"}
+        return self.condition(condition["Condition"]) if named else bool(self.resolve(condition))
+
+    def broken_rules(self) -> list[str]:
+        """Return what CloudFormation would say instead of beginning to deploy."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self.raw["Rules"].values()
+            if self._holds(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self._holds(assertion["Assert"])
+        ]
 
     def _variable(self, name: str, variables: dict[str, Any]) -> Any:
         if name in variables:
@@ -155,7 +178,10 @@ class Template:
         for name, resource in names.items():
             whole = resource
             if resource["Type"] == "AWS::Serverless::Function":
-                whole = resource | {"Properties": _with_globals(self.raw, resource["Properties"])}
+                properties = _with_globals(self.raw, resource["Properties"])
+                # SAM makes a resource of its own of it, the CodeDeploy group of the function.
+                properties.pop("DeploymentPreference", None)
+                whole = resource | {"Properties": properties}
             graph[name] = {used for used in _references(whole) if used in names} - {name}
         return list(TopologicalSorter(graph).static_order())
 
@@ -175,7 +201,7 @@ def _references(value: Any) -> set[str]:
     found: set[str] = set()
     for key, item in value.items():
         if key == "Ref":
-            found.add(item)
+            found.add(item.split(".")[0])
         elif key == "Fn::GetAtt":
             found.add(item[0])
         elif key == "DependsOn":

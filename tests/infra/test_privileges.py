@@ -47,6 +47,8 @@ GRANTS = {
         f"Deny ssm:GetParameter on {PARAMETERS}/id-token/*",
         f"Deny secretsmanager:GetSecretValue on {SECRETS}/registration/*",
         f"Deny ssm:GetParameter on {PARAMETERS}/registration/*",
+        f"Deny secretsmanager:GetSecretValue on {SECRETS}/saml/*",
+        f"Deny ssm:GetParameter on {PARAMETERS}/saml/*",
     },
     "SamlRole": COMMON_GRANTS
     | {
@@ -65,6 +67,8 @@ GRANTS = {
         f"Deny ssm:GetParameter on {PARAMETERS}/id-token/*",
         f"Deny secretsmanager:GetSecretValue on {SECRETS}/registration/*",
         f"Deny ssm:GetParameter on {PARAMETERS}/registration/*",
+        f"Deny secretsmanager:GetSecretValue on {SECRETS}/oidc/*",
+        f"Deny ssm:GetParameter on {PARAMETERS}/oidc/*",
     },
     "BackChannelRole": COMMON_GRANTS
     | {
@@ -143,7 +147,7 @@ def test_every_function_has_a_role_of_its_own(template):
 def test_nothing_of_another_environment_is_reached():
     (policy,) = Template({"Environment": "staging"}).properties("FrontChannelRole")["Policies"]
     by_name_or_tag = [grant for grant in grants(policy["PolicyDocument"]["Statement"]) if "/*" in grant]
-    assert len(by_name_or_tag) == 13
+    assert len(by_name_or_tag) == 15
     for grant in by_name_or_tag:
         assert "fedbridge/staging/" in grant or "fedbridge:environment = staging" in grant
 
