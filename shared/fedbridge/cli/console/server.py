@@ -1,0 +1,91 @@
+"""A server on loopback for one operator's browser: guarded, without scripts, and silent about what it is asked."""
+
+from __future__ import annotations
+
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from fedbridge.cli.console.guard import Guard
+from fedbridge.cli.console.pages import HEADERS, refused, route
+
+if TYPE_CHECKING:
+    from fedbridge.cli.console.desk import Desk
+    from fedbridge.cli.console.html import Page
+
+MOST_BYTES = 16 * 1024
+"""Of a form."""
+
+
+class Console(ThreadingHTTPServer):
+    """The console at a port of 127.0.0.1; 0 takes a free one. `guard.address` is where to begin."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, desk: Desk, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.desk = desk
+        self.guard = Guard(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong, unless a browser only hung up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Console
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    wbufsize = -1
+
+    def do_GET(self) -> None:
+        self._answer({})
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        if length > MOST_BYTES or "transfer-encoding" in self.headers:
+            self.close_connection = True
+            self._send(refused("The form is too large.", 413))
+            return
+        self._answer(dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))))
+
+    def _answer(self, form: dict[str, str]) -> None:
+        guard, headers = self.server.guard, {name.lower(): value for name, value in self.headers.items()}
+        problem = guard.refuses(self.command, headers)
+        if problem is not None:
+            self._send(refused(problem, 403))
+            return
+        if self.command == "GET" and guard.introduces(self.path):
+            # On to an address without the token, which would otherwise stay in the history.
+            self._redirect(urlsplit(self.path).path, cookie=guard.cookie)
+            return
+        if not guard.knows(headers):
+            self._send(refused("Open the address that fedbridge console printed: it holds a token.", 403))
+            return
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query))
+        self._send(route(self.server.desk, self.command, parts.path, query, form))
+
+    def _redirect(self, path: str, *, cookie: str) -> None:
+        self.send_response_only(303)
+        self.send_header("location", "/" + path.lstrip("/"))
+        self.send_header("set-cookie", cookie)
+        self._end(b"")
+
+    def _send(self, page: Page) -> None:
+        self.send_response_only(page.status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self._end(page.html.encode("utf-8"))
+
+    def _end(self, body: bytes) -> None:
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's signature
+        """Say nothing: the first address holds the token."""

@@ -1,0 +1,144 @@
+"""Nobody but the operator's own browser gets anything out of the console, or makes it do anything."""
+
+import http.client
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+
+from fedbridge.cli.console.server import Console
+from tests.unit.cli.console.desk import FakeDesk
+
+
+@pytest.fixture
+def console():
+    with Console(FakeDesk()) as console:
+        thread = threading.Thread(target=console.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield console
+        console.shutdown()
+        thread.join()
+
+
+def ask(console, path, *, method="GET", body=None, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", console.guard.port, timeout=10)
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        connection.request(method, path, body, names)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def known(console):
+    return {"cookie": console.guard.cookie.partition(";")[0]}
+
+
+def test_it_listens_on_loopback_alone(console):
+    assert console.server_address[0] == "127.0.0.1"
+
+
+def test_the_printed_address_lets_the_browser_in_and_leaves_no_token_behind(console):
+    parts = urlsplit(console.guard.address)
+    answer, _ = ask(console, f"{parts.path}?{parts.query}")
+
+    assert (answer.status, answer.getheader("location")) == (303, "/")
+    cookie = answer.getheader("set-cookie")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    answer, body = ask(console, "/", cookie=cookie.partition(";")[0])
+    assert answer.status == 200
+    assert "login.bank.example" in body
+    assert console.guard.token not in body
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/keys", "/failures", "/connections/bank", "/?token=wrong", "/?token="]
+)
+def test_another_user_of_the_machine_learns_nothing(console, path):
+    answer, body = ask(console, path)
+
+    assert answer.status == 403
+    assert "bank" not in body
+
+
+def test_two_tokens_are_none(console):
+    answer, _ = ask(console, f"/?token={console.guard.token}&token={console.guard.token}")
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["attacker.example", "attacker.example:80", "127.0.0.1", "127.0.0.1.nip.io:{port}", "localhost"]
+)
+def test_a_name_that_was_rebound_to_loopback_is_no_address(console, host):
+    answer, body = ask(console, "/", host=host.format(port=console.guard.port), **known(console))
+
+    assert answer.status == 403
+    assert "bank" not in body
+
+
+@pytest.mark.parametrize("headers", [
+    {"sec_fetch_site": "cross-site"},
+    {"sec_fetch_site": "same-site"},
+])  # fmt: skip
+def test_another_site_cannot_look_in(console, headers):
+    answer, _ = ask(console, "/", **headers, **known(console))
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize("headers", [
+    {},
+    {"origin": "null"},
+    {"origin": "https://attacker.example"},
+    {"origin": "http://127.0.0.1:1"},
+])  # fmt: skip
+def test_another_page_cannot_start_a_check(console, headers):
+    answer, _ = ask(console, "/connections/bank/check", method="POST", **headers, **known(console))
+
+    assert answer.status == 403
+    assert console.desk.checked == []
+
+
+def test_the_consoles_own_page_starts_a_check(console):
+    origin = f"http://127.0.0.1:{console.guard.port}"
+    answer, body = ask(console, "/connections/bank/check", method="POST", origin=origin, **known(console))
+
+    assert answer.status == 200
+    assert console.desk.checked == ["bank"]
+    assert "client_assertion_refused" in body
+
+
+def test_a_check_cannot_be_linked_to(console):
+    answer, _ = ask(console, "/connections/bank/check", **known(console))
+
+    assert answer.status == 404
+    assert console.desk.checked == []
+
+
+def test_a_large_form_is_refused(console):
+    origin = f"http://127.0.0.1:{console.guard.port}"
+    answer, _ = ask(
+        console, "/failures/explain", method="POST", body="a" * 20_000, origin=origin, **known(console)
+    )
+    assert answer.status == 413
+
+
+def test_a_redirect_never_leaves_the_console(console):
+    answer, _ = ask(console, f"//attacker.example/?token={console.guard.token}")
+    assert not (answer.getheader("location") or "/").startswith("//")
+
+
+def test_no_page_may_load_frame_or_run_anything(console):
+    answer, body = ask(console, "/", **known(console))
+
+    policy = answer.getheader("content-security-policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "<script" not in body
+    assert answer.getheader("cache-control") == "no-store"
+
+
+def test_the_cookie_of_one_console_does_not_open_another(console):
+    with Console(FakeDesk()) as other:
+        assert not other.guard.knows(known(console))
