@@ -37,7 +37,8 @@ a{color:var(--act)}
 table{width:100%;border-collapse:collapse}
 th,td{padding:10px 14px;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.85rem;white-space:nowrap}
-td.nowrap{white-space:nowrap}
+time{white-space:nowrap}
+.wide+p{margin-top:12px}
 code{font:.875rem/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 td code{user-select:all}
 pre{margin:0;padding:16px;overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:12px}
@@ -48,7 +49,7 @@ pre{margin:0;padding:16px;overflow-x:auto;background:var(--card);border:1px soli
 .card p:last-child{margin:0}
 button,.button{font:inherit;font-weight:600;padding:9px 18px;border:0;border-radius:9px;background:var(--act);color:var(--card);cursor:pointer}
 input{font:inherit;padding:8px 12px;border:1px solid var(--line);border-radius:9px;background:var(--card);color:var(--ink);width:min(26rem,100%)}
-form.row{display:flex;flex-wrap:wrap;gap:8px;margin:0 0 16px}
+form.row{display:flex;flex-wrap:wrap;align-items:center;gap:8px 12px;margin:12px 0 16px}
 :is(a,button,input):focus-visible{outline:3px solid var(--act);outline-offset:2px}
 """.strip()
 
@@ -128,7 +129,7 @@ def moment(at: float | None) -> Markup:
     """Return a time (seconds since the epoch) in UTC, as logs have it."""
     if at is None:
         return tag("span", "unknown", class_="soft")
-    return tag("span", time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at)), " UTC")
+    return tag("time", time.strftime("%Y-%m-%d %H:%M", time.gmtime(at)), " UTC")
 
 
 def page(title: str, *content: object, bridge: str = "", place: str = "", status: int = 200) -> Page:

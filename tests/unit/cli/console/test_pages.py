@@ -77,7 +77,7 @@ def test_a_connection_shows_what_to_paste_where():
 def test_a_check_says_what_why_and_what_to_do():
     html = get(FakeDesk(), "/connections/bank/check", "POST").html
 
-    assert "1 of 1 findings break sign-ins." in html
+    assert "Sign-ins fail: 1 of what was found breaks them." in html
     assert "Nobody can sign in" in html
     assert "Register the JWKS URI" in html
 

@@ -88,9 +88,9 @@ def _keys(detail: Detail) -> Iterator[Markup]:
 def _verdict(found: Sequence[Finding]) -> str:
     errors = sum(each.severity == "error" for each in found)
     if errors:
-        return f"{errors} of {len(found)} findings break sign-ins."
+        return f"Sign-ins fail: {errors} of what was found break{'s' if errors == 1 else ''} them."
     if found:
-        return f"Sign-ins should work. {len(found)} findings deserve a look."
+        return "Sign-ins should work. What was found deserves a look all the same."
     return "Nothing found: sign-ins should work."
 
 

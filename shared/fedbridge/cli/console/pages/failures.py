@@ -105,7 +105,7 @@ def _steps(story: Story) -> Iterator[Markup]:
 def _step(step: Step) -> Iterator[object]:
     yield moment(step.at)
     yield tag(
-        "span", step.what, *([tag("br"), tag("span", step.detail, class_="soft")] if step.detail else [])
+        "span", step.what, *([void("br"), tag("span", step.detail, class_="soft")] if step.detail else [])
     )
     yield "" if step.duration_ms is None else f"{step.duration_ms:,.0f} ms"
     yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from fedbridge.cli.console.html import Markup, Page, badge, moment, page, table, tag
+from fedbridge.cli.console.html import Markup, Page, badge, moment, page, table, tag, void
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,9 +44,9 @@ def listing(keys: Sequence[Key]) -> Markup:
 
 def _cells(key: Key, now: float) -> Iterator[object]:
     yield tag(
-        "span", key.use, *([tag("br"), tag("span", f"ring {key.ring}", class_="soft")] if key.ring else [])
+        "span", key.use, *([void("br"), tag("span", f"ring {key.ring}", class_="soft")] if key.ring else [])
     )
-    yield tag("span", tag("code", key.kid), tag("br"), tag("span", key.reference, class_="soft"))
+    yield tag("span", tag("code", key.kid), void("br"), tag("span", key.reference, class_="soft"))
     yield badge(key.state, MOODS[key.state])
     yield age(key.created_at, now)
     yield _expiry(key.expires_at, now)
