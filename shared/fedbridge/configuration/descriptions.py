@@ -9,7 +9,7 @@ from fedbridge.configuration.authentication_rules import LIFETIME
 from fedbridge.configuration.binding_rules import PROOF_LIFETIME
 from fedbridge.configuration.logout_rules import MIN_QUERY, SESSION_LIFETIME
 from fedbridge.configuration.ring_rules import MIN_RETIRE_AFTER, ROTATE_EVERY
-from fedbridge.configuration.rules import MAX_CLOCK_SKEW
+from fedbridge.configuration.rules import MANAGED_EVERY, MAX_CLOCK_SKEW
 from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.model.key_ring import SPREAD
 from fedbridge.model.policies import CONTENT_ENCRYPTION_ALGORITHMS, KEY_ENCRYPTION_ALGORITHMS
@@ -59,10 +59,15 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "SHA-256 of the client secret that `fedbridge secrets new` printed; two while it is changed.",
         {"minItems": 1, "maxItems": 2},
     ),
+    "RelyingParty.managed_secret": ("Let the bridge make the client secret and give it to user_pool; in place of secret_hashes.", {}),
+    "ManagedSecret.rotate_every": (
+        "Seconds after which the scheduled function replaces the secret; without it `fedbridge secrets rotate` does.",
+        {"minimum": MANAGED_EVERY.start, "maximum": MANAGED_EVERY.stop - 1},
+    ),
     "RelyingParty.redirect_uris": ("https://<user pool domain>/oauth2/idpresponse, once for every domain of the pool.", _SOME),
     "RelyingParty.restart_url": ("Where a person begins again after a sign-in that went wrong.", _HTTPS),
     "RelyingParty.post_logout_redirect_uris": ("Where a sign-out may end; the first is where one ends that names none.", {}),
-    "RelyingParty.user_pool": ("The user pool whose sessions end when the IdP says so.", {}),
+    "RelyingParty.user_pool": ("The user pool whose sessions end when the IdP says so, and that a managed_secret is given to.", {}),
     "RelyingParty.name": ("What pages call the application.", {}),
     "RelyingParty.require_pkce": ("Refuse requests without PKCE; Cognito sends none.", {}),
     "Endpoints.authorization_endpoint": ("Where browsers are sent.", _HTTPS),

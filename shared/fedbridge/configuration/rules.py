@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_CLOCK_SKEW = 300
 """Seconds."""
 
+MANAGED_EVERY = range(24 * 3600, 3650 * 24 * 3600 + 1)
+"""Seconds: what rotates runs every hour, and a rotation takes one or two."""
+
 RESERVED_PARAMETERS = frozenset(
     {
         "client_id",
@@ -276,11 +279,7 @@ def _relying_parties(connection: Connection, allowed: Allowed) -> Iterator[Probl
 def _relying_party(party: RelyingParty, allowed: Allowed) -> Iterator[tuple[str, str]]:
     if not _CLIENT_ID.fullmatch(party.client_id):
         yield "client_id", "must be printable ASCII without blanks around it"
-    if not 1 <= len(party.secret_hashes) <= 2 or len(set(party.secret_hashes)) != len(party.secret_hashes):
-        yield "secret_hashes", "must be one hash, or two different ones while the secret is changed"
-    for i, secret_hash in enumerate(party.secret_hashes):
-        if not _SECRET_HASH.fullmatch(secret_hash):
-            yield f"secret_hashes[{i}]", "must be sha256: and 64 hexadecimal digits in small letters"
+    yield from _secret(party)
     if not party.redirect_uris:
         yield "redirect_uris", "must name at least one"
     for i, uri in enumerate(party.redirect_uris):
@@ -290,6 +289,29 @@ def _relying_party(party: RelyingParty, allowed: Allowed) -> Iterator[tuple[str,
         yield "restart_url", problem
     if party.name is not None and not _is_label(party.name):
         yield "name", "must be 1 to 256 printable characters"
+
+
+def _secret(party: RelyingParty) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the client secret, which is either the operator's business or the bridge's."""
+    if party.managed_secret is None:
+        if not 1 <= len(party.secret_hashes) <= 2 or len(set(party.secret_hashes)) != len(
+            party.secret_hashes
+        ):
+            yield "secret_hashes", "must be one hash, or two different ones while the secret is changed"
+        for i, secret_hash in enumerate(party.secret_hashes):
+            if not _SECRET_HASH.fullmatch(secret_hash):
+                yield f"secret_hashes[{i}]", "must be sha256: and 64 hexadecimal digits in small letters"
+        return
+    if party.secret_hashes:
+        yield "secret_hashes", "is filled in by the bridge: leave it out, or managed_secret"
+    if party.user_pool is None:
+        yield "managed_secret", "needs user_pool, which the secret is given to"
+    every = party.managed_secret.rotate_every
+    if every is not None and every not in MANAGED_EVERY:
+        yield (
+            "managed_secret.rotate_every",
+            f"must be between {MANAGED_EVERY.start} and {MANAGED_EVERY.stop - 1} seconds",
+        )
 
 
 def _is_label(text: str) -> bool:

@@ -205,17 +205,29 @@ ClaimMapping = dict[str, str | ClaimRule]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedSecret:
+    """The bridge makes the client secret, gives it to the `user_pool` and keeps the hash (`fedbridge secrets rotate`).
+
+    The scheduled function replaces it every so many seconds; without `rotate_every` an operator does.
+    """
+
+    rotate_every: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelyingParty:
     """Cognito's side of a connection.
 
-    `secret_hashes` are one or two of `sha256:<64 hex digits>` over the generated client secret. `redirect_uris` are
+    `secret_hashes` are one or two of `sha256:<64 hex digits>` over the generated client secret; with `managed_secret` they
+    are filled in when the connection is published, and there are none before the first. `redirect_uris` are
     compared byte for byte, and so are `post_logout_redirect_uris`, the first of which is where a sign-out ends that names
     none. `restart_url` is where a person begins again. `name` is what pages call the application. `user_pool` is whose
     sessions end when the IdP says so.
     """
 
     client_id: str
-    secret_hashes: tuple[str, ...]
+    secret_hashes: tuple[str, ...] = ()
+    managed_secret: ManagedSecret | None = None
     redirect_uris: tuple[str, ...]
     restart_url: str
     post_logout_redirect_uris: tuple[str, ...] = ()

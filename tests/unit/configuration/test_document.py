@@ -117,7 +117,6 @@ MINIMAL: dict[str, Any] = {"name": "acme", "issuer": "i", "client_id": "c", "rel
             {"relying_parties": [{"client_id": 1}]},
             [
                 "acme: relying_parties[0].client_id: must be a string",
-                "acme: relying_parties[0].secret_hashes: is missing",
                 "acme: relying_parties[0].redirect_uris: is missing",
                 "acme: relying_parties[0].restart_url: is missing",
             ],
