@@ -37,7 +37,7 @@ def logout_problems(connection: Connection, allowed: Allowed) -> Iterator[Proble
     yield from _policy(policy, single_logout=single_logout)
     yield from _requests(connection, policy)
     for i, party in enumerate(connection.relying_parties):
-        for path, message in _relying_party(party, allowed, told=_is_told(policy) or single_logout):
+        for path, message in _relying_party(party, allowed):
             yield Problem(f"relying_parties[{i}].{path}", message)
     if any(party.user_pool is not None for party in connection.relying_parties):
         yield from _receiver(connection, policy)
@@ -96,7 +96,7 @@ def _receiver(connection: Connection, policy: Logout) -> Iterator[Problem]:
         yield Problem("logout.sessions", "must be true: a front-channel logout names nothing but the session")
 
 
-def _relying_party(party: RelyingParty, allowed: Allowed, *, told: bool) -> Iterator[tuple[str, str]]:
+def _relying_party(party: RelyingParty, allowed: Allowed) -> Iterator[tuple[str, str]]:
     uris = party.post_logout_redirect_uris
     if len(uris) > MAX_URIS:
         yield "post_logout_redirect_uris", f"must be {MAX_URIS} at most"
@@ -106,19 +106,14 @@ def _relying_party(party: RelyingParty, allowed: Allowed, *, told: bool) -> Iter
         elif uri in uris[:i]:
             yield f"post_logout_redirect_uris[{i}]", "is there twice"
     if party.user_pool is not None:
-        yield from _user_pool(party.user_pool, told=told)
+        yield from _user_pool(party.user_pool)
 
 
-def _user_pool(pool: UserPool, *, told: bool) -> Iterator[tuple[str, str]]:
+def _user_pool(pool: UserPool) -> Iterator[tuple[str, str]]:
     if not _POOL_ID.fullmatch(pool.id):
         yield "user_pool.id", "must be the id of a user pool, such as eu-west-1_AbCdEfGhI"
     if not _PROVIDER_NAME.fullmatch(pool.identity_provider):
         yield (
             "user_pool.identity_provider",
             "must be the name of the identity provider in the pool: 3 to 32 printable characters, _ not first",
-        )
-    if not told:
-        yield (
-            "user_pool",
-            "has no effect: neither logout.back_channel nor logout.front_channel is on, nor saml.logout",
         )

@@ -109,10 +109,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"endpoints": {**BY_HAND, "revocation_endpoint": "https://10.0.0.1/revoke"}},
         "endpoints.revocation_endpoint: must name a host",
     ),
-    "a pool that nobody signs out of": (
-        {"relying_parties": party_with(user_pool=POOL)},
-        "relying_parties[0].user_pool: has no effect",
-    ),
     "a pool's name for its id": (
         {"logout": {"back_channel": True}, "relying_parties": party_with(user_pool={**POOL, "id": "people"})},
         "relying_parties[0].user_pool.id: must be the id",

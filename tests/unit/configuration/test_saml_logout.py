@@ -74,12 +74,12 @@ def test_by_metadata(tmp_path):
     assert problems(tmp_path, {"acme": body}) == []
 
 
-def test_a_pool_is_of_use_where_the_idp_tells(tmp_path):
+def test_a_pool_may_be_named_whether_the_idp_tells_or_not(tmp_path):
+    """Operators' commands look at it too."""
     (party,) = SAML["relying_parties"]
     parties = [{**party, "user_pool": POOL}]
     assert problems(tmp_path, {"acme": leaving(relying_parties=parties)}) == []
-    found = problems(tmp_path, {"acme": changed(SAML, relying_parties=parties)})
-    assert any("user_pool: has no effect" in each for each in found)
+    assert problems(tmp_path, {"acme": changed(SAML, relying_parties=parties)}) == []
 
 
 def test_sessions_that_nothing_asks_for(tmp_path):
