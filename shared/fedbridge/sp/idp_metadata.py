@@ -17,11 +17,13 @@ from fedbridge.errors import ConfigurationError, DeadlineExceeded, UpstreamError
 from fedbridge.ports import OutboundRequest
 from fedbridge.sp.idp import Certificate, IdentityProvider, UnusableCertificateError, certificates_of
 from fedbridge.sp.metadata_document import parse_metadata
+from fedbridge.sp.snapshot import seed
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.saml import Saml, SamlMetadata, SamlProvider
+    from fedbridge.model.snapshot import Seed
     from fedbridge.ports import Clock, OutboundResponse, Secrets
     from fedbridge.sp.idp import Binding
 
@@ -46,6 +48,8 @@ class Cache(Protocol):
         key: tuple[str, ...],
         fetch: Callable[[IdentityProvider | None, Deadline], IdentityProvider],
         deadline: Deadline,
+        *,
+        seed: Seed[IdentityProvider] | None = None,
     ) -> tuple[IdentityProvider, bool]:
         """Return the value, and whether this call fetched it."""
 
@@ -56,6 +60,7 @@ class Cache(Protocol):
         deadline: Deadline,
         *,
         cooldown: float,
+        seed: Seed[IdentityProvider] | None = None,
     ) -> IdentityProvider | None:
         """Return the value anew, or what is there if that was done `cooldown` seconds ago."""
 
@@ -87,8 +92,13 @@ class IdentityProviders:
         self._clock = clock
         self._on_stale = on_stale
 
-    def get(self, connection: Connection, saml: Saml, deadline: Deadline) -> IdentityProvider:
-        """Return the IdP; raises UpstreamError (`saml_metadata_…`, `upstream_…`), ConfigurationError, KeyUnavailable."""
+    def get(
+        self, connection: Connection, saml: Saml, deadline: Deadline, *, endpoints_only: bool = False
+    ) -> IdentityProvider:
+        """Return the IdP; raises UpstreamError (`saml_metadata_…`, `upstream_…`), ConfigurationError, KeyUnavailable.
+
+        With `endpoints_only` nothing will be verified by its certificates, and an older snapshot does.
+        """
         if saml.provider is not None:
             services = saml.artifact.services if saml.artifact is not None else ()
             return self._by_hand(connection, saml.provider, services, deadline)
@@ -99,11 +109,15 @@ class IdentityProviders:
         def fetch(last_good: IdentityProvider | None, within: Deadline) -> IdentityProvider:
             return self._read(connection, metadata, last_good, within)
 
-        key = (connection.name, connection.version)
-        provider, fetched = self._cache.get(key, fetch, deadline)
+        key, known = (connection.name, connection.version), seed(connection, endpoints_only=endpoints_only)
+        provider, fetched = self._cache.get(key, fetch, deadline, seed=known)
         if fetched or self._clock() < provider.refresh_at:
             return provider
-        return self._anew(key, fetch, provider, deadline)
+        return self._anew(key, fetch, provider, deadline, known)
+
+    def fetch(self, connection: Connection, metadata: SamlMetadata, deadline: Deadline) -> IdentityProvider:
+        """Return the IdP as its metadata describe it now, whatever is cached; raises as `get` does."""
+        return self._read(connection, metadata, None, deadline)
 
     def _anew(
         self,
@@ -111,12 +125,13 @@ class IdentityProviders:
         fetch: Callable[[IdentityProvider | None, Deadline], IdentityProvider],
         provider: IdentityProvider,
         deadline: Deadline,
+        known: Seed[IdentityProvider] | None,
     ) -> IdentityProvider:
         """Return newer metadata, or those that ask for a refresh as long as they have not ended."""
         short = replace(deadline, at=min(deadline.at, deadline.monotonic() + REFRESH_BUDGET))
         newer: IdentityProvider | None = None
         try:
-            newer = self._cache.refetch(key, fetch, short, cooldown=REFRESH_BACK_OFF)
+            newer = self._cache.refetch(key, fetch, short, cooldown=REFRESH_BACK_OFF, seed=known)
         except UpstreamError as failure:
             self._on_stale(key, failure)
         except DeadlineExceeded:
@@ -162,8 +177,7 @@ class IdentityProviders:
             connection, document, signers=signers, now=self._clock(), kind=metadata.kind
         )
         if last_good is not None:
-            _refuse_moved_hosts(connection, last_good, provider)
-            _refuse_older(last_good, provider)
+            refuse_moved(connection, last_good, provider)
         return provider
 
     def _document(self, connection: Connection, metadata: SamlMetadata, deadline: Deadline) -> bytes:
@@ -187,6 +201,12 @@ class IdentityProviders:
                 upstream_status=response.status,
             )
         return response.body
+
+
+def refuse_moved(connection: Connection, last_good: IdentityProvider, provider: IdentityProvider) -> None:
+    """Raise UpstreamError for what an operator has to look at before it replaces what was good."""
+    _refuse_moved_hosts(connection, last_good, provider)
+    _refuse_older(last_good, provider)
 
 
 def _refuse_moved_hosts(

@@ -68,7 +68,7 @@ class SamlUpstream:
         """
         saml = _saml(connection)
         asked = authn_request.asked_of(connection, parameters)
-        provider = self.providers.get(connection, saml, deadline)
+        provider = self.providers.get(connection, saml, deadline, endpoints_only=True)
         binding = _binding(saml, provider)
         now, request_id = self.clock(), f"_{randomness.token_hex(20)}"
         request = authn_request.build(

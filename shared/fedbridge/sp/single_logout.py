@@ -70,7 +70,7 @@ class SamlSingleLogout:
         saml = _saml(connection)
         if saml.logout is None or "name_id" not in remembered:
             return None
-        endpoints = self.providers.get(connection, saml, deadline).logout_endpoints
+        endpoints = self.providers.get(connection, saml, deadline, endpoints_only=True).logout_endpoints
         binding = _binding(endpoints, saml.logout.binding)
         message = logout_request(
             connection,
@@ -135,7 +135,9 @@ class SamlSingleLogout:
     ) -> UpstreamRedirect:
         """Return the signed LogoutResponse, by the binding of the request where the IdP takes answers so; raises as `request`."""
         saml = _saml(connection)
-        endpoints = self.providers.get(connection, saml, deadline).logout_response_endpoints
+        endpoints = self.providers.get(
+            connection, saml, deadline, endpoints_only=True
+        ).logout_response_endpoints
         arrived: Binding = "post" if message.raw_query is None else "redirect"
         binding = _binding(endpoints, arrived if arrived in endpoints else None)
         response = logout_response(

@@ -5,6 +5,7 @@ import pytest
 
 from fedbridge.errors import DeadlineExceeded, UpstreamError
 from fedbridge.model.deadline import Deadline
+from fedbridge.model.snapshot import STANDS_IN_FOR, Seed
 from fedbridge.rp.cache import MAX_ENTRIES, REFRESH_BACK_OFF, REFRESH_BUDGET, StaleCache
 from tests.unit.rp.idp import FakeClock
 
@@ -228,3 +229,126 @@ def test_the_number_of_documents_is_bounded(cache):
         cache.get((str(number),), source, Deadline.after(20))
     assert cache.get((str(MAX_ENTRIES),), source, Deadline.after(20)) == ("one", False)
     assert cache.get(("0",), source, Deadline.after(20)) == ("one", True)
+
+
+# --- snapshots (ADR 0023) -------------------------------------------------------------------------------------------
+
+
+def seed(clock, age, *, stands_in, text="kept"):
+    def read():
+        if isinstance(text, Exception):
+            raise text
+        return text
+
+    return Seed(taken_at=clock.now - age, read=read, stands_in=stands_in)
+
+
+def seeded(cache, source, known):
+    return cache.get(KEY, source, Deadline.after(20.0), seed=known)
+
+
+def test_a_snapshot_stands_in_for_the_first_fetch_for_as_long_as_a_fetched_document(cache, clock):
+    source, known = Source("fetched"), seed(clock, 23 * 3600, stands_in=True)
+    assert seeded(cache, source, known) == ("kept", False)
+    clock.now += 599
+    assert seeded(cache, source, known) == ("kept", False)
+    clock.now += 1
+    assert seeded(cache, source, known) == ("fetched", True)
+    assert [last_good for last_good, _ in source.calls] == ["kept"]
+    assert seeded(cache, source, known) == ("fetched", False)
+
+
+def test_a_snapshot_stands_in_no_longer_than_a_day(cache, clock):
+    source, known = Source("fetched"), seed(clock, STANDS_IN_FOR - 10, stands_in=True)
+    assert seeded(cache, source, known) == ("kept", False)
+    clock.now += 10
+    assert seeded(cache, source, known) == ("fetched", True)
+
+
+@pytest.mark.parametrize("age", [STANDS_IN_FOR, -1])
+def test_a_snapshot_that_is_too_old_or_not_taken_yet_is_none(cache, clock, age):
+    failing = Source(UpstreamError("upstream_unreachable"))
+    with pytest.raises(UpstreamError):
+        seeded(cache, failing, seed(clock, age, stands_in=True))
+    assert failing.calls[0][0] is None
+
+
+def test_a_snapshot_covers_a_failing_refresh_for_a_day(cache, clock, covered):
+    failing, known = Source(UpstreamError("upstream_unreachable")), seed(clock, 0, stands_in=True)
+    for _ in range(24):
+        assert seeded(cache, failing, known) == ("kept", False)
+        clock.now += 3599
+    assert len(failing.calls) == 23
+    assert set(covered) == {(KEY, "upstream_unreachable")}
+    clock.now += 24
+    with pytest.raises(UpstreamError):
+        seeded(cache, failing, known)
+
+
+def test_where_it_stands_in_for_nothing_a_snapshot_is_as_old_as_it_is(cache, clock, covered):
+    source = Source(UpstreamError("upstream_unreachable"), "fetched")
+    assert seeded(cache, source, seed(clock, 599, stands_in=False)) == ("kept", False)
+    clock.now += 1
+    assert seeded(cache, source, seed(clock, 600, stands_in=False)) == ("kept", False)
+    assert covered == [(KEY, "upstream_unreachable")]
+    clock.now += 3000
+    assert seeded(cache, source, seed(clock, 3600, stands_in=False)) == ("fetched", True)
+
+
+def test_who_may_use_it_longer_does_not_keep_it_alive_for_others(cache, clock):
+    source, taken = Source("fetched"), clock.now - 7200
+    assert seeded(cache, source, seed(clock, 7200, stands_in=True)) == ("kept", False)
+    assert seeded(cache, source, seed(clock, 7200, stands_in=False)) == ("fetched", True)
+    assert seeded(cache, source, seed(clock, clock.now - taken, stands_in=True)) == ("fetched", False)
+
+
+def test_an_unknown_key_is_looked_for_behind_a_snapshot_too_and_once(cache, clock):
+    source, known = Source("fetched", "again"), seed(clock, 3700, stands_in=True)
+    assert seeded(cache, source, known) == ("kept", False)
+    refetched = cache.refetch(KEY, source, Deadline.after(20), cooldown=30, seed=known)
+    assert refetched == "fetched"
+    assert cache.refetch(KEY, source, Deadline.after(20), cooldown=30, seed=known) == "fetched"
+    assert len(source.calls) == 1
+
+
+def test_a_refetch_that_fails_leaves_a_snapshot_to_those_who_may_use_it(cache, clock):
+    failing, known = Source(UpstreamError("upstream_unreachable")), seed(clock, 3700, stands_in=True)
+    seeded(cache, failing, known)
+    with pytest.raises(UpstreamError):
+        cache.refetch(KEY, failing, Deadline.after(20), cooldown=30, seed=known)
+    for stands_in, left in ((True, "kept"), (False, None)):
+        other = seed(clock, 3700, stands_in=stands_in)
+        assert cache.refetch(KEY, failing, Deadline.after(20), cooldown=30, seed=other) == left
+
+
+def test_a_newer_snapshot_takes_the_place_of_what_has_aged(cache, clock):
+    source = Source("fetched", UpstreamError("upstream_unreachable"))
+    get(cache, source)
+    clock.now += 3000
+    newer = seed(clock, 60, stands_in=True, text="newer")
+    assert seeded(cache, source, newer) == ("newer", False)
+    clock.now += 600
+    assert seeded(cache, source, newer) == ("newer", False)  # It covers the refresh that failed.
+    assert len(source.calls) == 2
+
+
+def test_an_older_snapshot_takes_the_place_of_what_is_of_no_use_any_more_once_a_fetch_failed(cache, clock):
+    source = Source("fetched", UpstreamError("upstream_unreachable"))
+    known = seed(clock, 100, stands_in=True)
+    get(cache, source)
+    clock.now += 3600
+    assert seeded(cache, source, known) == ("kept", False)
+    assert len(source.calls) == 2
+
+
+def test_a_snapshot_that_cannot_be_used_is_told_and_fetched(cache, clock, covered):
+    source = Source("fetched")
+    broken = seed(clock, 60, stands_in=True, text=UpstreamError("metadata_host_refused"))
+    assert seeded(cache, source, broken) == ("fetched", True)
+    assert covered == [(KEY, "metadata_host_refused")]
+    assert seeded(cache, source, broken) == ("fetched", False)
+
+
+def test_a_snapshot_without_this_document_is_none(cache, clock, covered):
+    assert seeded(cache, Source("fetched"), seed(clock, 60, stands_in=True, text=None)) == ("fetched", True)
+    assert covered == []

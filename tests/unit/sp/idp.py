@@ -486,8 +486,10 @@ def unheard(key: Any, failure: Any) -> None:
 
 
 class NoCache:
-    def get(self, key: Any, fetch: Callable[[Any, Deadline], Any], deadline: Deadline) -> tuple[Any, bool]:
+    def get(
+        self, key: Any, fetch: Callable[[Any, Deadline], Any], deadline: Deadline, *, seed: Any = None
+    ) -> tuple[Any, bool]:
         return fetch(None, deadline), True
 
-    def refetch(self, key: Any, fetch: Any, deadline: Deadline, *, cooldown: float) -> Any:
+    def refetch(self, key: Any, fetch: Any, deadline: Deadline, *, cooldown: float, seed: Any = None) -> Any:
         raise AssertionError("an IdP by hand is not fetched anew")
