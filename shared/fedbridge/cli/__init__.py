@@ -12,6 +12,7 @@ from fedbridge.errors import FedbridgeError
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every command; what it parses has `run`, which takes it and returns the exit code."""
     from fedbridge.cli import (  # noqa: PLC0415  each loads what it works with
+        check,
         cognito,
         connections,
         dev,
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register, explain, cognito):
+    for module in (dev, connections, keys, secrets, register, check, explain, cognito):
         module.add_command(commands)
     return parser
 

@@ -67,7 +67,8 @@ class About:
 
     `register` are the steps at the IdP and `limits` what it holds the bridge to, in Markdown, where `{callback}`,
     `{client_jwks}` and `{connection}` stand for the connection's own. `uncertain` says by key what is not sure about a
-    value that is set or left out; `open` is what else is not known.
+    value that is set or left out; `open` is what else is not known. `probe` is false where `fedbridge check` must not
+    authenticate with a code that is made up, because the IdP raises an alarm or locks the client.
     """
 
     title: str
@@ -82,6 +83,7 @@ class About:
     confidence: Confidence = field(default_factory=Confidence)
     uncertain: dict[str, str] = field(default_factory=dict)
     open: tuple[str, ...] = ()
+    probe: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

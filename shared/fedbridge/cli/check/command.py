@@ -1,0 +1,44 @@
+"""The parser of `fedbridge check`; what it works with is loaded when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `check` to the parser."""
+    parser = commands.add_parser("check", help="test a connection for real, without a user")
+    parser.add_argument("connection", metavar="CONNECTION")
+    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    parser.add_argument(
+        "--table", help="what is published there instead: the stack's output ConnectionsTable"
+    )
+    parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
+    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    parser.add_argument(
+        "--private-host",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="an upstream that is not public",
+    )
+    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    parser.add_argument(
+        "--probe",
+        action=argparse.BooleanOptionalAction,
+        help="authenticate to the IdP, with a code that is made up (unless the preset says not to)",
+    )
+    parser.add_argument(
+        "--user-pool", metavar="ID", help="the user pool behind it, where the connection names none"
+    )
+    parser.add_argument("--identity-provider", metavar="NAME", help="what the bridge is called in that pool")
+    parser.add_argument("--json", action="store_true", help="print findings as JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from fedbridge.cli.check.checking import check  # noqa: PLC0415  everything that talks to anybody
+
+    return check(options)

@@ -1,0 +1,255 @@
+"""The connection's own keys, certificates and secrets: each is loaded and tried, and its days are counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.x509 import load_der_x509_certificate
+
+from fedbridge.cli.check.codes import found
+from fedbridge.errors import ConfigurationError, DeadlineExceeded, FedbridgeError, KeyUnavailable
+from fedbridge.jws import b64url
+from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
+from fedbridge.keys.pem import certificates_der
+from fedbridge.model.connection import HMAC_ALGORITHMS
+from fedbridge.rp.client_assertion import fits_hmac
+from fedbridge.rp.jwks import import_public_key
+from fedbridge.wiring import publishable
+
+if TYPE_CHECKING:
+    from fedbridge.cli.check.context import CheckContext
+    from fedbridge.cli.check.finding import Finding
+    from fedbridge.model.deadline import Deadline
+    from fedbridge.ports import Decrypter, Signer
+
+SOON = 30
+"""Days before a certificate or a secret of ours ends in which somebody should act."""
+
+_SECRET_METHODS = frozenset({"auto", "client_secret_basic", "client_secret_post", "client_secret_jwt"})
+_DISABLED = frozenset({"kms_key_disabled", "kms_key_invalid_state"})
+_MISSING = frozenset({"kms_key_not_found", "secret_not_found", "secret_deleted"})
+_DENIED = frozenset({"kms_access_denied", "secret_access_denied"})
+_TLS_REASONS = {
+    "client_certificate_invalid": "certificate_invalid",
+    "client_certificate_mismatch": "certificate_mismatch",
+    "client_certificate_expired": "certificate_expired",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """A key of the connection: where it stands in the configuration, its reference, and what shows that it works."""
+
+    path: str
+    reference: str
+    load: Callable[[Deadline], Any]
+    certificate: str | None = None
+
+
+def own_key_findings(context: CheckContext) -> Iterator[Finding]:
+    """Yield keys, certificates and secrets that sign-ins will miss, now or soon."""
+    if context.connection.disabled:
+        yield found("connection_disabled", "The connection is disabled.")
+    problems = [*_secret(context), *_keys(context), *_mutual_tls(context)]
+    yield from problems
+    if not any(each.severity == "error" for each in problems):
+        yield from _together(context)
+
+
+def loading_failed(path: str, reference: str, failure: FedbridgeError, *, missing: str) -> Finding:
+    """Return the finding for a key or secret that cannot be had; `missing` is the code where there is none."""
+    what = f"{path} ({reference.partition(':')[0]}:): {failure}."
+    reason = failure.reason
+    if isinstance(failure, KeyUnavailable):
+        code = {
+            **dict.fromkeys(_DISABLED, "key_disabled"),
+            **dict.fromkeys(_MISSING, missing),
+            **dict.fromkeys(_DENIED, "key_access_denied"),
+        }.get(reason, "key_unavailable")
+        return found(code, what)
+    if isinstance(failure, DeadlineExceeded):
+        return found("key_unavailable", f"{path}: it took too long.")
+    # CachedSecrets says so of files and variables, which have no reasons of their own.
+    absent = any(words in str(failure) for words in ("No such file", "is not set", "is missing", "is empty"))
+    return found(missing if absent else _TLS_REASONS.get(reason, "key_invalid"), what)
+
+
+def _secret(context: CheckContext) -> Iterator[Finding]:
+    profile = context.connection.client_authentication
+    if profile.secret is None:
+        return
+    needed = profile.method in _SECRET_METHODS or context.connection.id_token.symmetric
+    if needed:
+        try:
+            secret = context.secrets.get(profile.secret, context.deadline())
+        except FedbridgeError as failure:
+            yield loading_failed(
+                "client_authentication.secret", profile.secret, failure, missing="secret_missing"
+            )
+            return
+        algorithm = profile.algorithm or "HS256"
+        if profile.method == "client_secret_jwt" and not fits_hmac(algorithm, secret):
+            yield found("secret_too_short", f"The secret is too short for {algorithm}.")
+    ends = profile.secret_expires_at
+    if ends is not None:
+        yield from _days(
+            "client_secret_expired", "client_secret_expires_soon", "The client secret", ends, context.clock()
+        )
+
+
+def _keys(context: CheckContext) -> Iterator[Finding]:
+    for key in _declared(context):
+        try:
+            public = key.load(context.deadline())
+        except FedbridgeError as failure:
+            yield loading_failed(key.path, key.reference, failure, missing="key_missing")
+            continue
+        except (InvalidSignature, ValueError):
+            yield found("key_does_not_work", f"{key.path}: what the key makes does not fit its public half.")
+            continue
+        if key.certificate is not None:
+            yield from _certificate(context, key.path, key.certificate, public)
+
+
+def _declared(context: CheckContext) -> Iterator[_Key]:
+    """Yield every key that the connection names, those of mutual TLS aside."""
+    connection, keys = context.connection, context.keys
+    profile, request = connection.client_authentication, connection.authorization.request_object
+
+    def signing(path: str, reference: str, algorithm: str | None, certificate: str | None = None) -> _Key:
+        def load(deadline: Deadline) -> Any:
+            return _signs(keys.signer(reference, algorithm, deadline), deadline)
+
+        return _Key(path=path, reference=reference, load=load, certificate=certificate)
+
+    def decrypting(path: str, reference: str, certificate: str | None = None) -> _Key:
+        def load(deadline: Deadline) -> Any:
+            return _decrypts(keys.decrypter(reference, deadline), deadline)
+
+        return _Key(path=path, reference=reference, load=load, certificate=certificate)
+
+    asymmetric = None if profile.algorithm in HMAC_ALGORITHMS else profile.algorithm
+    if profile.key is not None:
+        yield signing("client_authentication.key", profile.key, asymmetric, profile.certificate)
+    if profile.next_key is not None:
+        yield signing("client_authentication.next_key", profile.next_key, None)
+    if request is not None and request.key is not None:
+        yield signing("authorization.request_object.key", request.key, request.algorithm)
+    for number, reference in enumerate(
+        connection.token_decryption.keys if connection.token_decryption else ()
+    ):
+        yield decrypting(f"token_decryption.keys[{number}]", reference)
+    saml = connection.saml
+    if saml is None:
+        return
+    for number, pair in enumerate(saml.signing_keys):
+        algorithm = saml.request.signature_algorithm if number == 0 else None
+        yield signing(f"saml.signing_keys[{number}]", pair.key, algorithm, pair.certificate)
+    for number, pair in enumerate(saml.decryption_keys):
+        yield decrypting(f"saml.decryption_keys[{number}]", pair.key, pair.certificate)
+
+
+def _signs(signer: Signer, deadline: Deadline) -> Any:
+    """Sign something and verify it with the public half; return that. Raises InvalidSignature."""
+    from joserfc import jws  # noqa: PLC0415  signatures alone need it
+
+    from fedbridge.jws import sign_compact  # noqa: PLC0415
+
+    compact = sign_compact(signer, {}, {"check": b64url(secrets.token_bytes(16))}, deadline)
+    key = import_public_key(signer.public_jwk)
+    if key is None:
+        raise InvalidSignature
+    try:
+        jws.deserialize_compact(compact, key, algorithms=[signer.algorithm])
+    except ValueError:
+        raise InvalidSignature from None
+    return signer.public_jwk
+
+
+def _decrypts(decrypter: Decrypter, deadline: Deadline) -> Any:
+    """Encrypt something to the public half and decrypt it; return that half. Raises ValueError."""
+    public = decrypter.public_jwk
+    key = import_public_key(public)
+    if key is None:
+        raise ValueError
+    theirs = key.public_key
+    content_key = secrets.token_bytes(32)
+    if isinstance(theirs, rsa.RSAPublicKey):
+        for algorithm, digest in (("RSA-OAEP", SHA1), ("RSA-OAEP-256", SHA256)):
+            oaep = padding.OAEP(padding.MGF1(digest()), digest(), None)
+            if decrypter.unwrap(algorithm, theirs.encrypt(content_key, oaep), deadline) != content_key:
+                raise ValueError
+    elif isinstance(theirs, ec.EllipticCurvePublicKey):
+        ephemeral = ec.generate_private_key(theirs.curve)
+        agreed = decrypter.agree(_jwk(ephemeral.public_key()), deadline)
+        if agreed != ephemeral.exchange(ec.ECDH(), theirs):
+            raise ValueError
+    return public
+
+
+def _jwk(public: ec.EllipticCurvePublicKey) -> dict[str, Any]:
+    from joserfc.jwk import ECKey  # noqa: PLC0415  as above
+
+    return dict(ECKey.import_key(public).as_dict(private=False))
+
+
+def _certificate(context: CheckContext, path: str, reference: str, public: Any) -> Iterator[Finding]:
+    """Yield whether the certificate is the key's, and for how long."""
+    try:
+        text = context.secrets.get(reference, context.deadline())
+    except FedbridgeError as failure:
+        yield loading_failed(f"{path}: certificate", reference, failure, missing="certificate_invalid")
+        return
+    try:
+        certificate = load_der_x509_certificate(certificates_der(text, reference)[0])
+        belongs = thumbprint(certificate.public_key()) == jwk_thumbprint(public)  # type: ignore[arg-type]
+    except (ConfigurationError, ValueError, TypeError):
+        yield found(
+            "certificate_invalid", f"{path}: its certificate is no PEM certificate of an RSA or EC key."
+        )
+        return
+    if not belongs:
+        yield found("certificate_mismatch", f"{path}: its certificate is of another key.")
+    ends = certificate.not_valid_after_utc.timestamp()
+    what = f"{path}: its certificate"
+    yield from _days("certificate_expired", "certificate_expires_soon", what, ends, context.clock())
+
+
+def _mutual_tls(context: CheckContext) -> Iterator[Finding]:
+    policy = context.connection.mutual_tls
+    if policy is None:
+        return
+    try:
+        chain = context.keys.client_certificate(policy, context.deadline()).chain
+    except FedbridgeError as failure:
+        yield loading_failed("mutual_tls", policy.certificate, failure, missing="key_missing")
+        return
+    certificate = load_der_x509_certificate(certificates_der(chain, policy.certificate)[0])
+    ends = certificate.not_valid_after_utc.timestamp()
+    what = "mutual_tls: the client certificate"
+    yield from _days("certificate_expired", "certificate_expires_soon", what, ends, context.clock())
+
+
+def _days(expired: str, soon: str, what: str, ends: float, now: float) -> Iterator[Finding]:
+    day = dt.datetime.fromtimestamp(ends, dt.UTC).date()
+    if ends <= now:
+        yield found(expired, f"{what} ended on {day}.")
+    elif ends - now < SOON * 24 * 3600:
+        yield found(soon, f"{what} ends on {day}.")
+
+
+def _together(context: CheckContext) -> Iterator[Finding]:
+    """Yield what is wrong between keys that work one by one, as publishing would say."""
+    try:
+        publishable(context.connection, context.keys, context.secrets)
+    except ConfigurationError as failure:
+        yield found("keys_conflict", f"{failure}.")
+    except FedbridgeError as failure:
+        yield found("key_unavailable", f"{failure}.")
