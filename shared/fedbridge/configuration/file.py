@@ -18,7 +18,7 @@ from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import Connection
 from fedbridge.model.key_ring import KeyRing
 
-FILLED_IN = ("name", "version", "client_jwks", "rings")
+FILLED_IN = ("name", "version", "client_jwks", "rings", "snapshot")
 """Fields of a connection that the file does not set."""
 
 NO_PRESET = Preset(name="", keys={}, about=About(title="", description=""))

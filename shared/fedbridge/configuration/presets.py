@@ -19,7 +19,7 @@ _FOLDER = resources.files("fedbridge") / "presets"
 OWN_FILE = re.compile(r"\./(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.toml")
 """A preset of the operator's own: a file beside connections.yaml or below, never above it."""
 
-NOT_A_PRESETS = ("name", "version", "client_jwks", "rings", "preset", "relying_parties")
+NOT_A_PRESETS = ("name", "version", "client_jwks", "rings", "snapshot", "preset", "relying_parties")
 """Keys of a connection that no preset sets."""
 
 Mark = Literal["documented", "source code", "our choice", "uncertain"]

@@ -17,6 +17,7 @@ from fedbridge.model.key_ring import RING_NAME, KeyRing
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the file, as plain data."""
     _, definitions = msgspec.json.schema_components((Connection, KeyRing), ref_template="#/$defs/{name}")
+    del definitions["Snapshot"]  # Only what is filled in has it.
     for name, definition in definitions.items():
         definition["additionalProperties"] = False
         for field, member in definition["properties"].items():

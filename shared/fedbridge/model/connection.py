@@ -23,6 +23,7 @@ from fedbridge.model.policies import (
     TenantPolicy,
     TokenDecryption,
 )
+from fedbridge.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from fedbridge.model.saml import Saml
@@ -245,7 +246,8 @@ class Connection:
     objects (`act.sub`).
     `version` names the published revision (a digest of the configuration). `client_jwks` are the public keys that the
     IdP may fetch, filled in when the connection is published or loaded; never written by hand. So are `rings`: which key
-    rings fill which path (`fedbridge.configuration.rings`). `endpoint_hosts` are
+    rings fill which path (`fedbridge.configuration.rings`). `snapshot` is what the IdP published when it was last asked, kept
+    beside the document and no part of it. `endpoint_hosts` are
     hosts beside the issuer's own that metadata may name. `timeouts`: see `fedbridge.model.deadline`.
     """
 
@@ -283,6 +285,7 @@ class Connection:
     user_agent: str = "fedbridge"
     client_jwks: tuple[dict[str, Any], ...] = ()
     rings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
 
     def relying_party(self, client_id: str) -> RelyingParty | None:
         """Return the relying party that is registered under this client id, if any."""
