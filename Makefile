@@ -3,6 +3,7 @@
 #   .venv            the package, its tests, linters, demo and bench, and Node.js (bin/node, bin/npm)
 #   .venv-ministack  the AWS emulator
 #   .venv-sam        sam and cfn-lint
+#   .venv-checkov    checkov
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,7 +18,7 @@ PYTHON_LAMBDA := $(shell scripts/find-python 3.13)
 VENV ?= .venv
 UV := $(VENV)/bin/uv
 COUNTERPARTS := tests/counterparts/node_modules/.package-lock.json
-ENVIRONMENTS := $(VENV)/.installed .venv-ministack/.installed .venv-sam/.installed $(COUNTERPARTS)
+ENVIRONMENTS := $(VENV)/.installed .venv-ministack/.installed .venv-sam/.installed .venv-checkov/.installed $(COUNTERPARTS)
 PYTEST_WORKERS ?= auto
 
 export SAM_CLI_TELEMETRY := 0
@@ -63,12 +64,13 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.synced
 	  ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $(VENV)/bin/npm
 	@touch $@
 
-.PHONY: .venv-ministack .venv-sam
+.PHONY: .venv-ministack .venv-sam .venv-checkov
 .venv-ministack: .venv-ministack/.installed
 .venv-sam: .venv-sam/.installed
+.venv-checkov: .venv-checkov/.installed
 
 # On 3.13 where there is one: both run the built functions with the interpreter that they live in.
-.venv-ministack/.installed .venv-sam/.installed: .venv-%/.installed: requirements/%.txt $(UV)
+.venv-ministack/.installed .venv-sam/.installed .venv-checkov/.installed: .venv-%/.installed: requirements/%.txt $(UV)
 	@echo "Installing Python packages into .venv-$* …"
 	@$(UV) venv --quiet --clear --python "$(or $(PYTHON_LAMBDA),$(VENV)/bin/python)" .venv-$*
 	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python .venv-$*/bin/python $<
@@ -91,6 +93,7 @@ lock: $(UV) ## Resolve the dependencies anew and write the locks
 	compile --universal --python-version 3.11 --group uv --constraints requirements/dev.txt -o requirements/uv.txt; \
 	compile --universal --python-version 3.11 --group ministack -o requirements/ministack.txt; \
 	compile --universal --python-version 3.11 --group sam -o requirements/sam.txt; \
+	compile --universal --python-version 3.11 --group checkov -o requirements/checkov.txt; \
 	compile --python-platform linux --python-version 3.13 pyproject.toml --constraints requirements/dev.txt -o shared/requirements.txt; \
 	compile --python-platform linux --python-version 3.13 --group saml --constraints requirements/dev.txt -o functions/saml/requirements.txt
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; cd tests/counterparts; \
