@@ -24,6 +24,7 @@ _PSEUDO_PARAMETERS = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
     "AWS::AccountId": "111122223333",
+    "AWS::StackName": "fedbridge",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::NoValue": None,
 }

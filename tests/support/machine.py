@@ -36,6 +36,14 @@ def require_sam_build() -> Path:
     return sam
 
 
+def require_checkov() -> Path:
+    """Return the path of `checkov`."""
+    checkov = ROOT / ".venv-checkov" / "bin" / "checkov"
+    if not checkov.exists():
+        _skip(".venv-checkov")
+    return checkov
+
+
 def require_lambda_python() -> Path:
     """Return this interpreter, if it is the one that Lambda runs and so can load the built layer."""
     if not platform.python_version().startswith("3.13."):
