@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.secrets.new import new
+from fedbridge.cli.secrets.put import put
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_command(commands: Any) -> None:
@@ -14,3 +19,24 @@ def add_command(commands: Any) -> None:
     actions.add_parser(
         "new", help="print a new client secret and its hash; it is shown once and kept nowhere"
     ).set_defaults(run=new)
+    _add_put(
+        actions.add_parser("put", help="store the new secret that an IdP gave; it is read, never an argument")
+    )
+
+
+def _add_put(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("connection", metavar="CONNECTION")
+    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    parser.add_argument(
+        "--private-host",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="an upstream that is not public",
+    )
+    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    parser.add_argument(
+        "--unchecked", action="store_true", help="store it although the IdP was not asked whether it takes it"
+    )
+    parser.set_defaults(run=put)
