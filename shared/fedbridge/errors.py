@@ -13,7 +13,8 @@ FedbridgeError
 │   ├── StoreUnavailable         nothing happened, or nothing that counts
 │   ├── OutcomeUnknown           a write was sent and its answer was lost: treated as a replay
 │   └── TransitionRefused        a conditional move found another phase, owner, expiry or handle
-├── UserPoolError                the user pool did not end somebody's sessions
+├── UserPoolError                the user pool did not do what was asked of it
+├── TriggerRefused               a Cognito trigger lets a sign-in end here
 ├── KeyUnavailable               a signing key or secret cannot be used now
 └── DeadlineExceeded             the request's time budget is spent
 """
@@ -171,9 +172,19 @@ class TransitionRefused(StoreError):
 
 
 class UserPoolError(FedbridgeError):
-    """Cognito did not end a user's sessions: throttled, unreachable, denied, or no such pool."""
+    """Cognito did not end a user's sessions or link a profile: throttled, unreachable, denied, or no such pool."""
 
     reason = "user_pool_failed"
+
+
+class TriggerRefused(FedbridgeError):
+    """A trigger of the user pool ends the sign-in; `text` is what Cognito tells the app, short and without detail."""
+
+    reason = "trigger_refused"
+
+    def __init__(self, reason: str, *, text: str = "This sign-in was refused.") -> None:
+        super().__init__(reason=reason)
+        self.text = text
 
 
 class KeyUnavailable(FedbridgeError):

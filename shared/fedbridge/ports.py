@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fedbridge.model.policies import MutualTls
     from fedbridge.model.session import EndedSession, Session
     from fedbridge.model.transaction import Authorize, Claim, Fail, Redeem, Transaction
+    from fedbridge.model.user_profile import UserProfile
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -84,6 +85,31 @@ class UserPools(Protocol):
 
     def sign_out(self, pool_id: str, username: str, deadline: Deadline) -> bool:
         """End every session of the user; False where the pool has no such user. Raises UserPoolError, DeadlineExceeded."""
+
+
+class UserProfiles(Protocol):
+    """The profiles of Cognito user pools, for linking them. Everything may be asked for twice.
+
+    Raises UserPoolError, DeadlineExceeded.
+    """
+
+    def find_by_email(self, pool_id: str, email: str, deadline: Deadline) -> tuple[UserProfile, ...]:
+        """Return the profiles whose address is spelt so; any text is taken for an address, whatever it holds.
+
+        It may be a moment old.
+        """
+
+    def read(self, pool_id: str, username: str, deadline: Deadline) -> UserProfile | None:
+        """Return the profile as it stands, None where there is none."""
+
+    def create(self, pool_id: str, username: str, email: str, deadline: Deadline) -> bool:
+        """Create a profile with a verified address, tell nobody; False where the name or address is taken."""
+
+    def set_password(self, pool_id: str, username: str, password: str, deadline: Deadline) -> None:
+        """Set a permanent password, which makes a new profile CONFIRMED."""
+
+    def link(self, pool_id: str, username: str, provider: str, subject: str, deadline: Deadline) -> None:
+        """Let the provider's subject, who has no profile yet, sign in as this profile from now on."""
 
 
 class LogoutTokens(Protocol):

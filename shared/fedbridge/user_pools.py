@@ -1,6 +1,6 @@
-"""Amazon Cognito user pools: ending a user's sessions, and nothing else.
+"""Amazon Cognito user pools: ending a user's sessions, and finding and linking profiles.
 
-https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/Welcome.html
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import UserPoolError
+from fedbridge.model.user_profile import UserProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,10 +20,15 @@ ATTEMPTS = 3
 PAUSE = 0.2
 """Seconds before the second attempt; twice that before the third."""
 
+MAX_PAGES = 5
+"""Pages of ListUsers that are read for one address."""
+
 _TRANSIENT = frozenset({"TooManyRequestsException", "ThrottlingException", "InternalErrorException"})
 _REASONS: Mapping[str, str] = {
     "AccessDeniedException": "user_pool_access_denied",
+    "AliasExistsException": "user_pool_identity_taken",
     "ExpiredTokenException": "user_pool_access_denied",
+    "LimitExceededException": "user_pool_link_limit",
     "NotAuthorizedException": "user_pool_access_denied",
     "UnrecognizedClientException": "user_pool_access_denied",
     "ResourceNotFoundException": "user_pool_missing",
@@ -30,25 +36,28 @@ _REASONS: Mapping[str, str] = {
 }
 
 
-class CognitoUserPools:
-    """`UserPools` in AWS; `clients` makes low-level SDK clients (`fedbridge.aws`), `sleep` takes seconds.
+class _Calls:
+    """Calls of one API; `clients` makes low-level SDK clients (`fedbridge.aws`), `sleep` takes seconds.
 
     What is asked for may be asked for twice, so what failed for a moment is tried again within the deadline. Raises
-    UserPoolError (`user_pool_access_denied`, `user_pool_missing`, `user_pool_unavailable`, `user_pool_unreachable`,
-    `user_pool_rejected`), ConfigurationError without a region, DeadlineExceeded.
+    UserPoolError (`user_pool_access_denied`, `user_pool_missing`, `user_pool_identity_taken`, `user_pool_link_limit`,
+    `user_pool_unavailable`, `user_pool_unreachable`, `user_pool_rejected`), ConfigurationError without a region,
+    DeadlineExceeded.
     """
 
     def __init__(self, clients: Callable[[str], Any], *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._clients = clients
         self._sleep = sleep
 
-    def sign_out(self, pool_id: str, username: str, deadline: Deadline) -> bool:
-        """End every session of the user: refresh tokens are revoked, access tokens refused by Cognito's own endpoints."""
-        client = self._clients("cognito-idp")
+    def _call(
+        self, operation: str, deadline: Deadline, *, absent: frozenset[str] = frozenset(), **parameters: Any
+    ) -> Any:
+        """Return the answer, None where Cognito answers one of the error codes in `absent`."""
+        method = getattr(self._clients("cognito-idp"), operation)
         for attempt in range(1, ATTEMPTS):
             deadline.remaining()
             try:
-                return _sign_out(client, pool_id, username)
+                return _answer(method, parameters, absent)
             except UserPoolError as failure:
                 pause = PAUSE * attempt
                 if failure.reason not in {"user_pool_unavailable", "user_pool_unreachable"}:
@@ -56,21 +65,106 @@ class CognitoUserPools:
                 if deadline.remaining() <= pause:
                     raise
             self._sleep(pause)
-        return _sign_out(client, pool_id, username)
+        return _answer(method, parameters, absent)
 
 
-def _sign_out(client: Any, pool_id: str, username: str) -> bool:
+class CognitoUserPools(_Calls):
+    """`UserPools` in AWS."""
+
+    def sign_out(self, pool_id: str, username: str, deadline: Deadline) -> bool:
+        """End every session of the user: refresh tokens are revoked, access tokens refused by Cognito's own endpoints."""
+        answer = self._call(
+            "admin_user_global_sign_out", deadline, absent=_NOT_FOUND, UserPoolId=pool_id, Username=username
+        )
+        return answer is not None
+
+
+class CognitoUserProfiles(_Calls):
+    """`UserProfiles` in AWS."""
+
+    def find_by_email(self, pool_id: str, email: str, deadline: Deadline) -> tuple[UserProfile, ...]:
+        """Return every page of ListUsers; raises UserPoolError `user_pool_rejected` where they do not end."""
+        quoted = email.replace("\\", "\\\\").replace('"', '\\"')
+        parameters: dict[str, Any] = {"UserPoolId": pool_id, "Filter": f'email = "{quoted}"', "Limit": 60}
+        found: list[UserProfile] = []
+        for _ in range(MAX_PAGES):
+            page = self._call("list_users", deadline, **parameters)
+            found += [_profile(user, user.get("Attributes", [])) for user in page.get("Users", [])]
+            if not page.get("PaginationToken"):
+                return tuple(found)
+            parameters["PaginationToken"] = page["PaginationToken"]
+        raise UserPoolError("more profiles with one address than anybody has", reason="user_pool_rejected")
+
+    def read(self, pool_id: str, username: str, deadline: Deadline) -> UserProfile | None:
+        """Return what AdminGetUser says now."""
+        user = self._call(
+            "admin_get_user", deadline, absent=_NOT_FOUND, UserPoolId=pool_id, Username=username
+        )
+        return None if user is None else _profile(user, user.get("UserAttributes", []))
+
+    def create(self, pool_id: str, username: str, email: str, deadline: Deadline) -> bool:
+        """Create by AdminCreateUser, which takes no alias away from another profile."""
+        answer = self._call(
+            "admin_create_user",
+            deadline,
+            absent=frozenset({"UsernameExistsException", "AliasExistsException"}),
+            UserPoolId=pool_id,
+            Username=username,
+            UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
+            ForceAliasCreation=False,
+            MessageAction="SUPPRESS",
+        )
+        return answer is not None
+
+    def set_password(self, pool_id: str, username: str, password: str, deadline: Deadline) -> None:
+        """Set it by AdminSetUserPassword."""
+        self._call(
+            "admin_set_user_password",
+            deadline,
+            UserPoolId=pool_id,
+            Username=username,
+            Password=password,
+            Permanent=True,
+        )
+
+    def link(self, pool_id: str, username: str, provider: str, subject: str, deadline: Deadline) -> None:
+        """Link by AdminLinkProviderForUser, and by the subject, never by an attribute that could change."""
+        self._call(
+            "admin_link_provider_for_user",
+            deadline,
+            UserPoolId=pool_id,
+            DestinationUser={"ProviderName": "Cognito", "ProviderAttributeValue": username},
+            SourceUser={
+                "ProviderName": provider,
+                "ProviderAttributeName": "Cognito_Subject",
+                "ProviderAttributeValue": subject,
+            },
+        )
+
+
+_NOT_FOUND = frozenset({"UserNotFoundException"})
+
+
+def _profile(user: Mapping[str, Any], attributes: list[Mapping[str, str]]) -> UserProfile:
+    return UserProfile(
+        username=user["Username"],
+        status=user.get("UserStatus", "UNKNOWN"),
+        enabled=user.get("Enabled") is True,
+        attributes={each["Name"]: each.get("Value", "") for each in attributes},
+    )
+
+
+def _answer(method: Callable[..., Any], parameters: Mapping[str, Any], absent: frozenset[str]) -> Any:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  whoever has a client has it loaded
 
     try:
-        client.admin_user_global_sign_out(UserPoolId=pool_id, Username=username)
+        return method(**parameters)
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code == "UserNotFoundException":
-            return False
+        if code in absent:
+            return None
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
             raise UserPoolError(f"Cognito: {code}", reason="user_pool_unavailable") from error
         raise UserPoolError(f"Cognito: {code}", reason=_REASONS.get(code, "user_pool_rejected")) from error
     except BotoCoreError as error:
         raise UserPoolError(type(error).__name__, reason="user_pool_unreachable") from error
-    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import ConfigurationError
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         TransactionStore,
         Upstream,
         UserPools,
+        UserProfiles,
     )
+    from fedbridge.triggers.services import Triggers
 
 KEY_BUDGET = 20.0
 """Seconds for loading the keys of one connection when it is published or read from a file."""
@@ -112,6 +114,44 @@ def back_channel(environ: Mapping[str, str]) -> BackChannel:
         logout_tokens=logout_tokens,
         replays=cache(lambda: _replays(settings, clients)),
     )
+
+
+def triggers(environ: Mapping[str, str]) -> Triggers:
+    """Return what the triggers of a user pool work with; raises ConfigurationError."""
+    from fedbridge.trigger_settings import read_trigger_settings  # noqa: PLC0415  no other function has any of these
+    from fedbridge.triggers.configuration import decode_configuration  # noqa: PLC0415
+    from fedbridge.triggers.services import Triggers  # noqa: PLC0415
+
+    settings = read_trigger_settings(environ)
+    telemetry = PowertoolsTelemetry()
+    if settings.fixtures:
+        from fedbridge import fixtures_triggers  # noqa: PLC0415
+
+        return fixtures_triggers.triggers(telemetry)
+    clients = cache(_sdk_client)
+    secrets = CachedSecrets(clients, allow_local=settings.local, telemetry=telemetry)
+    decode = lru_cache(maxsize=1)(decode_configuration)
+
+    @cache
+    def profiles() -> UserProfiles:
+        from fedbridge.user_pools import CognitoUserProfiles  # noqa: PLC0415  tokens are signed without
+
+        return CognitoUserProfiles(clients)
+
+    return Triggers(
+        pool_id=settings.pool_id,
+        configuration=lambda deadline: decode(secrets.get(settings.configuration, deadline)),
+        profiles=profiles,
+        new_password=_new_password,
+        telemetry=telemetry,
+    )
+
+
+def _new_password() -> str:
+    """Return a password that nobody will ever type: 256 random bits, and a sign of every kind that a policy may want."""
+    from secrets import token_urlsafe  # noqa: PLC0415  not this module's `secrets`
+
+    return f"{token_urlsafe(32)}aA1!"
 
 
 def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:

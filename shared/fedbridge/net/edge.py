@@ -109,14 +109,14 @@ def _record(request: Request, error: Exception, telemetry: Telemetry) -> None:
         case OAuthError():
             telemetry.event("token_refused", **fields, error=error.error, status=error.status)
         case ConfigurationError():
-            telemetry.event("configuration_error", **fields, **_place(error))
+            telemetry.event("configuration_error", **fields, **place(error))
         case FedbridgeError():
             telemetry.event("request_failed", **fields)
         case _:
-            telemetry.event("internal_error", **fields, **_place(error), status=500)
+            telemetry.event("internal_error", **fields, **place(error), status=500)
 
 
-def _place(error: Exception) -> dict[str, str]:
+def place(error: Exception) -> dict[str, str]:
     """Return the exception's type, and file and line of the innermost frame in fedbridge."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -40,7 +40,7 @@ def outline(event: Any, context: Any, budget: float) -> Request:
     else:
         method = _mapping(_mapping(parts.get("requestContext")).get("http")).get("method")
         _, _, route = _text(parts.get("routeKey")).partition(" ")
-    correlation_id = _new_correlation_id()
+    correlation_id = new_correlation_id()
     return Request(
         method=_text(method),
         route=_text(route),
@@ -90,7 +90,8 @@ def result(response: Response, *, rest: bool) -> dict[str, Any]:
     return answer | {"headers": dict(response.headers), "cookies": list(response.cookies)}
 
 
-def _new_correlation_id() -> str:
+def new_correlation_id() -> str:
+    """Return a reference that people can read out: 80 random bits."""
     bits = secrets.randbits(5 * _CORRELATION_ID_LENGTH)
     return "".join(_CROCKFORD[bits >> 5 * place & 31] for place in range(_CORRELATION_ID_LENGTH))
 

@@ -27,6 +27,7 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "connection": _TEXT,
     "correlation_id": _TEXT,
     "duration_ms": _MEASURE,
+    "count": _COUNT,
     "error": _TEXT,  # the OAuth error code that the caller is told
     "exception": _TEXT,  # the class, never the message
     "kid": _TEXT,
@@ -34,9 +35,12 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "method": _TEXT,
     "phase": _TEXT,  # of the transaction, as it was found
     "reason": _TEXT,
+    "provider": _TEXT,  # the name of an identity provider in the user pool, as the configuration has it
     "route": _TEXT,  # the path template
     "status": _COUNT,  # the HTTP status that the caller gets
     "upstream_code": _TEXT,
+    "store_ms": _MEASURE,  # of it, waiting for the tables
+    "trigger": _TEXT,  # what made Cognito call a trigger: PreSignUp_ExternalProvider, …
     "upstream_endpoint": _TEXT,  # its kind: token, userinfo, jwks, …
     "upstream_status": _COUNT,
 }
@@ -48,6 +52,7 @@ _UPSTREAM = frozenset({"upstream_code", "upstream_endpoint", "upstream_status"})
 _FAULT = frozenset({"exception", "location"})
 
 
+_TRIGGER = frozenset({"correlation_id", "provider", "reason", "trigger"})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A log line, and the metric that counts it; `timed` names the metric that takes its `duration_ms`.
@@ -90,9 +95,14 @@ EVENTS: Mapping[str, Event] = {
     "sessions_ended": Event(level="INFO", metric="SessionsEnded", fields=_COMMON),
     "logout_ignored": Event(level="INFO", metric=None, fields=_COMMON),
     "tokens_not_revoked": Event(level="WARNING", metric="TokensNotRevoked", fields=_COMMON | _UPSTREAM),
-    "internal_error": Event(level="ERROR", metric="InternalError", fields=_COMMON | _FAULT),
+    "profile_linked": Event(level="INFO", metric="ProfileLinked", fields=_TRIGGER),
+    "profile_not_linked": Event(level="INFO", metric=None, fields=_TRIGGER),
+    "groups_dropped": Event(level="WARNING", metric="GroupsDropped", fields=_TRIGGER | {"count"}),
+    "trigger_refused": Event(level="WARNING", metric="TriggerRefused", fields=_TRIGGER),
+    "trigger_failed": Event(level="WARNING", metric="TriggerFailed", fields=_TRIGGER),
+    "internal_error": Event(level="ERROR", metric="InternalError", fields=_COMMON | _FAULT | {"trigger"}),
     "configuration_error": Event(
-        level="ERROR", metric="ConfigurationError", fields=_COMMON | _FAULT | {"kid"}
+        level="ERROR", metric="ConfigurationError", fields=_COMMON | _FAULT | {"kid", "trigger"}
     ),
 }
 
