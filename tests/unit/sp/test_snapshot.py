@@ -18,6 +18,7 @@ from fedbridge.saml_routes import saml_routes
 from fedbridge.snapshots import MAX_BYTES, Snapshots
 from fedbridge.sp.snapshot import from_part, to_part
 from fedbridge.sp.times import to_text
+from fedbridge.store.sessions_memory import MemoryReplayGuard
 from tests.fakes.http import FakeHttpClient
 from tests.fakes.telemetry import RecordingTelemetry
 from tests.negative.test_h_saml_federation import aggregate, entity
@@ -53,8 +54,9 @@ class World:
         bridge = Bridge()
         shared = {name: getattr(bridge.front, name) for name in Services.__dataclass_fields__}
         shared |= {"telemetry": self.telemetry, "clock": time.time}
-        ports = {"http": self.http, "keys": self.ports, "secrets": self.ports, "replays": lambda: None}
-        self.upstream = saml_routes(shared, **ports).upstream(self.connection)
+        self.upstream = saml_routes(
+            shared, http=self.http, keys=self.ports, secrets=self.ports, replays=MemoryReplayGuard
+        ).upstream(self.connection)
 
     def take(self, **options):
         snapshots = Snapshots(http=self.http, keys=self.ports, secrets=self.ports, telemetry=self.telemetry)
