@@ -71,6 +71,7 @@ def opened(
                 probe=probe,
                 user_pool=options.user_pool,
                 identity_provider=options.identity_provider,
+                http_apis=tuple(options.http_api),
                 private_hosts=tuple(hosts),
                 ca_bundle=options.ca_bundle,
             ),

@@ -34,6 +34,13 @@ def add_command(commands: Any) -> None:
         "--user-pool", metavar="ID", help="the user pool behind it, where the connection names none"
     )
     parser.add_argument("--identity-provider", metavar="NAME", help="what the bridge is called in that pool")
+    parser.add_argument(
+        "--http-api",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an HTTP API whose JWT authorizers take its tokens",
+    )
     parser.add_argument("--json", action="store_true", help="print findings as JSON")
     parser.set_defaults(run=_run)
 

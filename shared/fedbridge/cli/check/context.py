@@ -28,12 +28,14 @@ class CheckOptions:
     """What an operator can choose.
 
     `probe` authenticates to the IdP for real. `user_pool` and `identity_provider` (the bridge's name there) stand in for
-    the `user_pool` of relying parties. `private_hosts` and `ca_bundle` are those that `http` was made with.
+    the `user_pool` of relying parties. `http_apis` are ids of HTTP APIs whose JWT authorizers should take the pool's tokens.
+    `private_hosts` and `ca_bundle` are those that `http` was made with.
     """
 
     probe: bool = True
     user_pool: str | None = None
     identity_provider: str | None = None
+    http_apis: tuple[str, ...] = ()
     private_hosts: tuple[str, ...] = ()
     ca_bundle: str | None = None
 

@@ -16,6 +16,7 @@ CHECKS: tuple[str, ...] = (
     "oidc:oidc_findings",
     "saml:saml_findings",
     "clock:clock_findings",
+    "cognito:cognito_findings",
 )
 """The checks in the order in which they run and are shown: module below `fedbridge.cli.check`, and function."""
 

@@ -29,7 +29,7 @@ _BUSY = frozenset({
 
 
 class CognitoRefused(FedbridgeError):
-    """Cognito refused a call, or could not be reached; `code` is AWS's own name of the failure."""
+    """Cognito (or API Gateway) refused a call, or could not be reached; `code` is AWS's own name of the failure."""
 
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
@@ -42,6 +42,13 @@ def region_of(pool_id: str) -> str:
     if found is None:
         raise ConfigurationError(f"{pool_id}: is no id of a user pool, such as eu-north-1_EXAMPLE01")
     return found["region"]
+
+
+def issuer_of(pool_id: str) -> str:
+    """Return what stands in `iss` of a pool's tokens: never its domain. Raises ConfigurationError."""
+    region = region_of(pool_id)
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://cognito-idp.{region}.{suffix}/{pool_id}"
 
 
 def pool_client(pool_id: str) -> Any:
@@ -76,8 +83,8 @@ def _once(client: Any, operation: str, parameters: Mapping[str, Any]) -> Mapping
         code = str(said.get("Code", ""))
         # A refused parameter may be quoted in the message, and so may a secret that stands beside it.
         message = str(said.get("Message", ""))[:300]
-        raise CognitoRefused(f"Cognito refused {operation}: {code}: {message}", code) from None
+        raise CognitoRefused(f"AWS refused {operation}: {code}: {message}", code) from None
     except BotoCoreError as error:
         name = type(error).__name__
-        raise CognitoRefused(f"Cognito could not be asked ({operation}): {name}", name) from None
+        raise CognitoRefused(f"AWS could not be asked ({operation}): {name}", name) from None
     return answer
