@@ -3,6 +3,7 @@
 import ast
 import re
 
+from fedbridge.cli.explain import causes as explain_causes
 from fedbridge.configuration.presets import preset_names
 from fedbridge.flows import documents, finish, services
 from fedbridge.model import deadline
@@ -11,11 +12,12 @@ from fedbridge.store import registry
 from fedbridge.telemetry.events import EVENTS, FIELDS
 from tests.infra.template import Template
 from tests.infra.template import load as load_template
-from tests.support import connection_keys, idp_pages, markdown, reasons
+from tests.support import causes, connection_keys, idp_pages, markdown, reasons
 from tests.support.markdown import ROOT, codes, page
 
-ADD, DEPLOY, DIAGNOSE, ROUTES, LOCAL = (
-    page(f"docs/{name}.md") for name in ("add-an-idp", "deploy", "diagnose", "routes", "local-development")
+ADD, DEPLOY, DIAGNOSE, LOGS, ROUTES, LOCAL = (
+    page(f"docs/{name}.md")
+    for name in ("add-an-idp", "deploy", "diagnose", "logs-and-metrics", "routes", "local-development")
 )
 
 
@@ -87,18 +89,14 @@ def _is_assembled(words, said):
     return re.search(pattern.replace(r"key\ as\ in", r".*\ as\ in"), said) is not None
 
 
-def test_every_reason_is_listed_and_every_listed_reason_is_one():
-    listed = [
-        reason for title in REASON_SECTIONS for row in DIAGNOSE.table(title) for reason in codes(row[0])
-    ]
-    assert sorted(listed) == sorted(set(listed))
-    assert set(listed) == reasons.reasons()
+def test_every_reason_is_explained_and_every_one_that_is_explained_is_one():
+    explained = [name for cause in explain_causes.causes() for name in cause.names]
+    assert sorted(explained) == sorted(set(explained))
+    assert set(explained) == reasons.reasons(), f"write them into {explain_causes.FILE.name}"
 
 
-REASON_SECTIONS = (
-    "The request", "The authorization request", "The way to the provider", "The provider's answers", "The ID token", "The SAML response",
-    "Userinfo and documents", "Claims and subjects", "Cognito's back channel", "Signing out", "Keys and secrets", "Tables and time",
-)  # fmt: skip
+def test_reasons_are_explained_in_the_same_words_by_page_and_command():
+    assert causes.PAGE.read_text("utf-8") == causes.text(), "run python -m tests.support.causes"
 
 
 def test_what_pages_say_is_logged_is_a_reason():
@@ -110,10 +108,10 @@ def test_what_pages_say_is_logged_is_a_reason():
 def test_every_event_is_listed_with_its_level_and_metrics():
     listed = {
         codes(name)[0]: (level, codes(metrics))
-        for name, level, metrics, _ in DIAGNOSE.table("Events and metrics")
+        for name, level, metrics, _ in LOGS.table("Events")
     }
     assert listed == {
-        name: (event.level, [metric for metric in (event.metric, event.timed) if metric])
+        name: (event.level, [*event.metrics])
         for name, event in EVENTS.items()
     }
 
@@ -121,17 +119,17 @@ def test_every_event_is_listed_with_its_level_and_metrics():
 def test_what_is_called_reserved_is_what_no_code_records():
     text = "\n".join(package_text().values())
     recorded = {name for name in EVENTS if len(re.findall(rf'"{name}"', text)) > 1}
-    reserved = {codes(row[0])[0] for row in DIAGNOSE.table("Events and metrics") if "reserved" in row[-1]}
+    reserved = {codes(row[0])[0] for row in LOGS.table("Events") if "reserved" in row[-1]}
     assert recorded == EVENTS.keys() - reserved
 
 
 def test_every_field_is_listed():
-    listed = [name for row in DIAGNOSE.table("Fields") for name in codes(row[0])]
+    listed = [name for row in LOGS.table("Fields") for name in codes(row[0])]
     assert sorted(listed) == sorted(FIELDS)
 
 
 def test_every_alarm_is_listed():
-    listed = [name for row in DIAGNOSE.table("Alarms") for name in codes(row[0])]
+    listed = [name for row in LOGS.table("Alarms") for name in codes(row[0])]
     assert sorted(listed) == sorted(Template().resources("AWS::CloudWatch::Alarm"))
 
 

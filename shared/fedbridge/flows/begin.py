@@ -58,13 +58,15 @@ def begin_by(start: Start, services: FrontChannel, request: Request) -> Response
             "sign_in_failed",
             connection=connection.name,
             client_id=client.relying_party.client_id,
-            correlation_id=request.correlation_id,
+            correlation_id=request.reference,
+            route=request.route,
             reason=error.reason,
             error=error.error,
             upstream_code=getattr(failure, "upstream_code", None),
             upstream_status=getattr(failure, "upstream_status", None),
+            calls=request.deadline.trail.calls,
         )
-        return redirect_with_error(client.redirect_uri, client.state, error, request.correlation_id)
+        return redirect_with_error(client.redirect_uri, client.state, error, request.reference)
 
 
 def start_upstream(
@@ -102,6 +104,7 @@ def start_upstream(
         connection=connection.name,
         client_id=client.relying_party.client_id,
         correlation_id=request.correlation_id,
+        calls=request.deadline.trail.calls,
     )
     return _send_on(upstream, cookie.write(browser))
 

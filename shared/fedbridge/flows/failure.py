@@ -56,4 +56,4 @@ def refuse_browser(services: Services, request: Request, error: FedbridgeError) 
     except FedbridgeError:
         # The page then offers no way back; the failure that it tells of is logged already.
         connection = None
-    return browser_error(request.correlation_id, error, connection)
+    return browser_error(request.reference, error, connection)

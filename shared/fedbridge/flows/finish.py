@@ -127,10 +127,10 @@ def _check_delivery(connection: Connection, request: Request, response: Paramete
 
 
 def _exchange(callback: Callback, transaction: Transaction) -> Response:
-    services, request = callback.services, callback.request
-    deadline = replace(request.deadline, correlation_id=transaction.correlation_id)
-    remembered = callback.remembered(transaction)
+    services, deadline = callback.services, callback.request.deadline
+    deadline.continues(transaction.correlation_id)
     started = deadline.monotonic()
+    remembered = callback.remembered(transaction)
     try:
         began = _connection_of(callback, transaction)
         identity = services.upstream(began).finish(
@@ -142,17 +142,24 @@ def _exchange(callback: Callback, transaction: Transaction) -> Response:
         )
         code = _authorize(callback, remembered, identity)
     except (UpstreamError, KeyUnavailable, ConfigurationError, StoreError, DeadlineExceeded) as failure:
-        return _failed(callback, transaction, remembered, failure)
+        return _failed(callback, transaction, remembered, failure, started)
     services.telemetry.event(
         "sign_in_authorized",
         connection=callback.connection.name,
         client_id=transaction.client_id,
         correlation_id=transaction.correlation_id,
-        duration_ms=round((deadline.monotonic() - started) * 1000, 1),
+        duration_ms=_milliseconds_since(started, deadline),
+        calls=deadline.trail.calls,
+        upstream_ms=deadline.trail.upstream_ms,
+        store_ms=deadline.trail.store_ms,
     )
     return _send_code(
         callback, remembered, code, cookies=_keep_session(callback, transaction, identity, began)
     )
+
+
+def _milliseconds_since(started: float, deadline: Deadline) -> float:
+    return round((deadline.monotonic() - started) * 1000, 1)
 
 
 def _keep_session(
@@ -163,14 +170,13 @@ def _keep_session(
         return ()
     from fedbridge.flows.sessions import keep_session  # noqa: PLC0415  few connections keep anything
 
-    deadline = replace(callback.request.deadline, correlation_id=transaction.correlation_id)
     return keep_session(
         callback.services,
         began,
         identity.session,
         subject=identity.subject,
         client_id=transaction.client_id,
-        deadline=deadline,
+        deadline=callback.request.deadline,
     )
 
 
@@ -221,26 +227,33 @@ def authorize_move(
 
 
 def _failed(
-    callback: Callback, transaction: Transaction, remembered: dict[str, Any], failure: FedbridgeError
+    callback: Callback,
+    transaction: Transaction,
+    remembered: dict[str, Any],
+    failure: FedbridgeError,
+    started: float,
 ) -> Response:
     """Tell Cognito, and mark the transaction, so that a reload is offered a new start at once.
 
     A response that may be another IdP's is not passed on in any form: the person is told, and offered a new start.
     """
-    services, error = callback.services, to_oauth_error(failure)
+    services, error, deadline = callback.services, to_oauth_error(failure), callback.request.deadline
     services.telemetry.event(
         "sign_in_failed",
         connection=callback.connection.name,
         client_id=transaction.client_id,
         correlation_id=transaction.correlation_id,
+        route=callback.request.route,
         reason=error.reason,
         error=error.error,
         upstream_code=getattr(failure, "upstream_code", None),
         upstream_status=getattr(failure, "upstream_status", None),
+        duration_ms=_milliseconds_since(started, deadline),
+        calls=deadline.trail.calls,
     )
     if not isinstance(failure, StoreError):
         try:
-            services.transactions.fail(Fail(**callback.hashes()), _time_to_mark(callback.request.deadline))
+            services.transactions.fail(Fail(**callback.hashes()), _time_to_mark(deadline))
         except (StoreError, DeadlineExceeded) as unmarked:
             # The exchange's own deadline ends the transaction anyway; the user must not wait for that.
             services.telemetry.event(
@@ -284,6 +297,7 @@ def _repeated(callback: Callback, current: Transaction | None) -> Response:
         return _page(services, callback.request, connection, pages.BAD_REQUEST, "state_unknown")
     if not hmac.compare_digest(current.state_hash, presented["state_hash"]):
         return _page(services, callback.request, connection, pages.BAD_REQUEST, "state_unknown")
+    callback.request.deadline.continues(current.correlation_id)
     if not hmac.compare_digest(current.browser_hash, presented["browser_hash"]):
         return _page(services, callback.request, connection, pages.LOST_BROWSER, "browser_mismatch")
     now: int = presented["now"]
@@ -338,6 +352,10 @@ def _page(
     services: FrontChannel, request: Request, connection: Connection, message: pages.Message, reason: str
 ) -> Response:
     services.telemetry.event(
-        "request_refused", connection=connection.name, correlation_id=request.correlation_id, reason=reason
+        "request_refused",
+        connection=connection.name,
+        correlation_id=request.reference,
+        route=request.route,
+        reason=reason,
     )
-    return pages.page(message, correlation_id=request.correlation_id, status=400, connection=connection)
+    return pages.page(message, correlation_id=request.reference, status=400, connection=connection)

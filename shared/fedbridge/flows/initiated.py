@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import (
@@ -154,6 +154,7 @@ def _not_signed_in(
             "request_refused",
             connection=connection.name,
             correlation_id=request.correlation_id,
+            route=request.route,
             reason=error.reason,
         )
     else:
@@ -161,10 +162,12 @@ def _not_signed_in(
             "sign_in_failed",
             connection=connection.name,
             correlation_id=request.correlation_id,
+            route=request.route,
             reason=error.reason,
             error=error.error,
             upstream_code=getattr(failure, "upstream_code", None),
             upstream_status=getattr(failure, "upstream_status", None),
+            calls=request.deadline.trail.calls,
         )
     if not isinstance(failure, UpstreamError):
         return browser_error(request.correlation_id, failure, connection)
@@ -229,6 +232,7 @@ def _send_to_app(
         connection=connection.name,
         client_id=target.client_id,
         correlation_id=request.correlation_id,
+        calls=request.deadline.trail.calls,
     )
     return redirect(
         _destination(target, services.issuer(connection), arrival.hint or None),
@@ -272,6 +276,7 @@ def _answer(
         )
     except TransitionRefused:  # Used, expired, another client's, or no such thing: the IdP is asked as ever.
         return start_upstream(services, request, connection, client, query)
+    request.deadline.continues(transaction.correlation_id)
     identity = unseal(arrival.secret, arrival.label(transaction.expires_at), transaction.sealed_request)
     session = identity.pop("session", None)
     code = code_for(arrival.scope, arrival.handle, arrival.browser)
@@ -288,6 +293,9 @@ def _answer(
         connection=connection.name,
         client_id=client.relying_party.client_id,
         correlation_id=transaction.correlation_id,
+        calls=request.deadline.trail.calls,
+        upstream_ms=request.deadline.trail.upstream_ms,
+        store_ms=request.deadline.trail.store_ms,
     )
     answer = authorization_response(client.redirect_uri, {"code": str(code), "state": client.state})
     if session is None:
@@ -300,7 +308,7 @@ def _answer(
         UpstreamSession(**session),
         subject=identity["subject"],
         client_id=transaction.client_id,
-        deadline=replace(request.deadline, correlation_id=transaction.correlation_id),
+        deadline=request.deadline,
     )
     return redirect(answer, cookies=(initiated.clear(), *kept))
 

@@ -32,6 +32,7 @@ def redeem(services: BackChannel, request: Request) -> Response:
         raise invalid_grant("code_malformed")
     signer = services.id_token_keys.active(request.deadline) if connection.tokens == "reissue" else None
     transaction = _consume(services, request, connection, relying_party, code)
+    request.deadline.continues(transaction.correlation_id)
     access_token, grant = open_with_code(services, connection, transaction, code)
     check_binding(asked, redirect_uri=grant["redirect_uri"], code_challenge=grant["code_challenge"])
     identity = identity_of(grant)
@@ -55,6 +56,7 @@ def redeem(services: BackChannel, request: Request) -> Response:
         client_id=relying_party.client_id,
         correlation_id=transaction.correlation_id,
         kid=kid,
+        calls=request.deadline.trail.calls,
     )
     return json_response(
         {
@@ -83,10 +85,12 @@ def _consume(
         )
     except TransitionRefused as refused:
         current = refused.current
-        if current is not None and current.phase is Phase.REDEEMED and current.code_hash == presented:
-            services.telemetry.event(
-                "code_replayed", connection=connection.name, correlation_id=current.correlation_id
-            )
+        if current is not None and current.code_hash == presented:
+            request.deadline.continues(current.correlation_id)
+            if current.phase is Phase.REDEEMED:
+                services.telemetry.event(
+                    "code_replayed", connection=connection.name, correlation_id=current.correlation_id
+                )
         raise invalid_grant("code_refused") from None
     except OutcomeUnknown:
         # The write may have happened; answering with tokens could make it twice.

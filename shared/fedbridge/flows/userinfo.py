@@ -33,6 +33,7 @@ def userinfo(services: BackChannel, request: Request) -> Response:
     presented = digest(Purpose.ACCESS_TOKEN, services.scope(connection), token.id, token.secret)
     if not hmac.compare_digest(presented, transaction.token_hash or b""):
         raise invalid_token("access_token_unknown")
+    request.deadline.continues(transaction.correlation_id)
     if services.now() >= (transaction.token_expires_at or 0):
         raise invalid_token("access_token_expired")
     try:

@@ -63,6 +63,7 @@ def call(
     deadline.remaining()
     retries = 0
     while True:
+        began = deadline.monotonic()
         try:
             return operation()
         except (BotoCoreError, ClientError, ResponseParserError) as error:
@@ -71,6 +72,8 @@ def call(
             time_left = deadline.at - deadline.monotonic()
             if not failure.transient or retries == RETRIES or time_left < pause + LONGEST_CALL:
                 raise failure from error
+        finally:
+            deadline.trail.waited(prefix, deadline.monotonic() - began)
         retries += 1
         sleep(pause)
 

@@ -79,7 +79,7 @@ class Request:
     """One request. Header names are lower-case; `route` is the path template (`/{connection}/authorize`).
 
     `authorization` headers sent more than once arrive joined with a comma, as API Gateway joins them. `cookies` are raw
-    `name=value` pieces. `correlation_id` is new for every request. `query_is_raw` says whether `raw_query` is what was sent,
+    `name=value` pieces. `correlation_id` is new for every request (see `reference`). `query_is_raw` says whether `raw_query` is what was sent,
     octet for octet: a REST API hands over decoded pairs alone.
     """
 
@@ -93,6 +93,11 @@ class Request:
     body: bytes = b""
     correlation_id: str
     deadline: Deadline
+
+    @property
+    def reference(self) -> str:
+        """What is logged and shown: the id of the sign-in that the request continues, once that is known, else its own."""
+        return self.deadline.correlation_id or self.correlation_id
 
     def query(self) -> Parameters:
         """Return the parsed query; raises RequestRefused, PayloadTooLarge."""

@@ -90,7 +90,7 @@ def _last_resort(request: Request) -> Response:
     return Response(
         status=500,
         headers={**SECURITY_HEADERS, "content-type": "text/plain; charset=utf-8"},
-        body=f"Something went wrong. Reference: {request.correlation_id}\n",
+        body=f"Something went wrong. Reference: {request.reference}\n",
     )
 
 
@@ -98,10 +98,11 @@ def _record(request: Request, error: Exception, telemetry: Telemetry) -> None:
     """Record the failure: the reason of an expected one, type and place of any other, the message of neither."""
     fields: dict[str, str | int | None] = {
         "reason": error.reason if isinstance(error, FedbridgeError) else FedbridgeError.reason,
-        "correlation_id": request.correlation_id,
+        "correlation_id": request.reference,
         "connection": request.connection or None,
         "route": request.route or None,
         "method": request.method or None,
+        "calls": request.deadline.trail.calls,
     }
     match error:
         case RequestRefused():

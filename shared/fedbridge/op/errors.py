@@ -42,7 +42,7 @@ def browser_error(
 
 def back_channel_error(request: Request, error: FedbridgeError) -> Response:
     """Return the RFC-shaped JSON."""
-    correlation_id = request.correlation_id
+    correlation_id = request.reference
     if isinstance(error, OAuthError):
         is_userinfo = request.route.endswith("/userinfo")
         return bearer_error(error, correlation_id) if is_userinfo else token_error(error, correlation_id)

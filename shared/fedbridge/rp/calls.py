@@ -86,6 +86,7 @@ class Calls:
             raise
         finally:
             lasted = deadline.monotonic() - began
+            deadline.trail.waited(endpoint, lasted)
             if status is not None or reason is not None:  # Anything else is a fault of ours.
                 self._breakers.ended(
                     key, down=_is_down(request.method, status, reason, lasted), lasted=lasted

@@ -124,6 +124,20 @@ class Table:
         lost: Callable[[], StoreError],
     ) -> Item:
         deadline.remaining()
+        began = deadline.monotonic()
+        try:
+            return self._attempts(operation, request, deadline, lost=lost)
+        finally:
+            deadline.trail.waited("store", deadline.monotonic() - began)
+
+    def _attempts(
+        self,
+        operation: Callable[..., Any],
+        request: Mapping[str, Any],
+        deadline: Deadline,
+        *,
+        lost: Callable[[], StoreError],
+    ) -> Item:
         for attempt in count(1):
             try:
                 answer: Item = operation(TableName=self._name, **request)

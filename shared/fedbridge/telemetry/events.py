@@ -7,7 +7,7 @@ a secret, a cookie or a claim. Standard library only: the core's fakes use it to
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -22,59 +22,73 @@ MAX_LENGTH = 200
 _TEXT, _COUNT, _MEASURE = (str,), (int,), (int, float)
 
 FIELDS: Mapping[str, tuple[type, ...]] = {
+    "calls": _TEXT,  # milliseconds by what was waited for: `store=9 token=118`
     "claims": _TEXT,  # names of mapped claims, as the configuration has them; never values
     "client_id": _TEXT,  # Cognito's client id at the bridge, which is no secret
     "connection": _TEXT,
     "correlation_id": _TEXT,
-    "duration_ms": _MEASURE,
     "count": _COUNT,
+    "duration_ms": _MEASURE,
     "error": _TEXT,  # the OAuth error code that the caller is told
     "exception": _TEXT,  # the class, never the message
     "kid": _TEXT,
     "location": _TEXT,  # file:line
     "method": _TEXT,
     "phase": _TEXT,  # of the transaction, as it was found
-    "reason": _TEXT,
     "provider": _TEXT,  # the name of an identity provider in the user pool, as the configuration has it
+    "reason": _TEXT,
     "route": _TEXT,  # the path template
     "status": _COUNT,  # the HTTP status that the caller gets
-    "upstream_code": _TEXT,
     "store_ms": _MEASURE,  # of it, waiting for the tables
     "trigger": _TEXT,  # what made Cognito call a trigger: PreSignUp_ExternalProvider, …
+    "upstream_code": _TEXT,
     "upstream_endpoint": _TEXT,  # its kind: token, userinfo, jwks, …
+    "upstream_ms": _MEASURE,  # of it, waiting for the identity provider
     "upstream_status": _COUNT,
 }
 
 _COMMON = frozenset({
-    "client_id", "connection", "correlation_id", "duration_ms", "error", "method", "reason", "route", "status",
+    "calls", "client_id", "connection", "correlation_id", "duration_ms", "error", "method", "reason", "route", "status",
 })  # fmt: skip
 _UPSTREAM = frozenset({"upstream_code", "upstream_endpoint", "upstream_status"})
 _FAULT = frozenset({"exception", "location"})
-
-
 _TRIGGER = frozenset({"correlation_id", "provider", "reason", "trigger"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A log line, and the metric that counts it; `timed` names the metric that takes its `duration_ms`.
+    """A log line, and the metrics of it: `metric` counts it, `timed` says which metrics take which of its fields.
 
-    Lines and metrics are paid for by every sign-in: what goes well is one line a request, the rest is DEBUG.
+    Lines and metrics are paid for by every sign-in: what goes well is one line a request, the rest is DEBUG, and what is
+    timed is counted by its samples. `by_reason` counts it for each `reason`, too, of which there are as many as the code has.
     """
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     metric: str | None
     fields: frozenset[str]
-    timed: str | None = None
+    timed: Mapping[str, str] = field(default_factory=dict)
+    by_reason: bool = False
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric of the event."""
+        return (*([self.metric] if self.metric else []), *self.timed.values())
 
 
 EVENTS: Mapping[str, Event] = {
     "sign_in_started": Event(level="INFO", metric="SignInStarted", fields=_COMMON),
     "sign_in_initiated": Event(level="INFO", metric="SignInInitiated", fields=_COMMON),
     "sign_in_authorized": Event(
-        level="INFO", metric="SignInAuthorized", fields=_COMMON, timed="ExchangeDuration"
+        level="INFO",
+        metric=None,
+        fields=_COMMON | {"store_ms", "upstream_ms"},
+        timed={"upstream_ms": "UpstreamDuration", "store_ms": "StoreDuration"},
     ),
     "sign_in_redeemed": Event(level="INFO", metric="SignInRedeemed", fields=_COMMON | {"kid"}),
     "userinfo_read": Event(level="INFO", metric=None, fields=_COMMON),
-    "sign_in_failed": Event(level="WARNING", metric="SignInFailed", fields=_COMMON | _UPSTREAM | {"kid"}),
+    "sign_in_failed": Event(
+        level="WARNING", metric="SignInFailed", fields=_COMMON | _UPSTREAM | {"kid"}, by_reason=True
+    ),
     "request_refused": Event(level="WARNING", metric="RequestRefused", fields=_COMMON),
     "request_failed": Event(level="WARNING", metric="RequestFailed", fields=_COMMON | _UPSTREAM),
     "token_refused": Event(level="WARNING", metric="TokenRefused", fields=_COMMON),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ _LEVELS = {
     "ERROR": logging.ERROR,
 }
 
+_REASON = re.compile(r"[a-z0-9_]{1,80}")
+"""What may be a dimension: a code of our own, of which there is a fixed number, and nothing that came in."""
+
 _FRAME = ("level", "message", "timestamp", "service", "xray_trace_id")
 """What Powertools adds and a line keeps; all else that a formatter may attach (stack traces, keys) is left out."""
 
@@ -38,7 +42,7 @@ class PowertoolsTelemetry:
 
     `service` and `namespace` default to POWERTOOLS_SERVICE_NAME and POWERTOOLS_METRICS_NAMESPACE, then to `fedbridge`.
     Metrics have the dimension `service` alone, so their number does not grow with the connections; those named in
-    `connection_metrics` are counted by a dimension `connection` as well.
+    `connection_metrics` are counted by a dimension `connection` as well, and failed sign-ins by their `reason`.
 
     Making one switches off every other logger of the process, for good: libraries log URLs, headers and bodies.
     """
@@ -56,7 +60,7 @@ class PowertoolsTelemetry:
         self._namespace: str = named.namespace or "fedbridge"
         self._connection_metrics = frozenset(connection_metrics)
         self._metrics_disabled = is_metrics_disabled()
-        self._frames: dict[tuple[str, bool, str | None], dict[str, Any]] = {}
+        self._frames: dict[tuple[tuple[str, ...], str | None, str | None], dict[str, Any]] = {}
         self._lines = _silence_all_but(self._service)
         handler = _StandardOutput()
         handler.addFilter(_is_event)
@@ -81,24 +85,28 @@ class PowertoolsTelemetry:
             self._lines.log(self._lines.getEffectiveLevel(), "metric", extra={"fields": metric})
 
     def _metric(self, event: Event, fields: Mapping[str, Any]) -> dict[str, Any]:
-        if event.metric is None:
+        values = {event.metric: [1.0]} if event.metric else {}
+        values |= {metric: [fields[name]] for name, metric in event.timed.items() if name in fields}
+        if not values:
             return {}
-        timed = event.timed if "duration_ms" in fields else None
         connection = fields["connection"] if fields.get("connection") in self._connection_metrics else None
-        frame = self._frame(event.metric, timed, connection)
-        values = {event.metric: [1.0]} | ({timed: [fields["duration_ms"]]} if timed else {})
+        reason = fields["reason"] if event.by_reason and _REASON.fullmatch(fields.get("reason", "")) else None
+        frame = self._frame(tuple(values), event.metric, connection, reason)
         return frame | values | {"_aws": frame["_aws"] | {"Timestamp": time.time_ns() // 1_000_000}}
 
-    def _frame(self, name: str, timed: str | None, connection: str | None) -> dict[str, Any]:
-        """Return a metric as Powertools serializes it. Only time and values change, so it does that once for each."""
-        key = name, timed is not None, connection
+    def _frame(
+        self, names: tuple[str, ...], counted: str | None, connection: str | None, reason: str | None
+    ) -> dict[str, Any]:
+        """Return metrics as Powertools serializes them. Only time and values change, so it does that once for each."""
+        key = names, connection, reason
         if key not in self._frames:
             metrics = EphemeralMetrics(service=self._service, namespace=self._namespace)
-            metrics.add_metric(name, "Count", 1)
-            if timed is not None:
-                metrics.add_metric(timed, "Milliseconds", 0)
+            for name in names:
+                metrics.add_metric(name, "Count" if name == counted else "Milliseconds", 1)
             if connection is not None:
                 metrics.add_dimensions(service=self._service, connection=connection)
+            if reason is not None:
+                metrics.add_dimensions(service=self._service, reason=reason)
             self._frames[key] = dict(metrics.serialize_metric_set())
         return self._frames[key]
 

@@ -11,12 +11,12 @@ def test_every_field_of_every_event_has_a_type():
 
 
 def test_every_event_can_be_found_by_its_correlation_id():
-    assert all({"correlation_id", "connection", "reason"} <= event.fields for event in EVENTS.values())
+    assert all({"correlation_id", "reason"} <= event.fields for event in EVENTS.values())
+    assert all({"connection", "provider"} & event.fields for event in EVENTS.values())
 
 
 def test_no_two_events_share_a_metric():
-    metrics = [event.metric for event in EVENTS.values() if event.metric]
-    metrics += [event.timed for event in EVENTS.values() if event.timed]
+    metrics = [metric for event in EVENTS.values() for metric in event.metrics]
     assert len(metrics) == len(set(metrics))
 
 
@@ -38,6 +38,12 @@ def test_no_field_has_the_name_of_something_secret():
     assert [
         field for field in FIELDS if field != "upstream_code" and any(word in field for word in forbidden)
     ] == []
+
+
+def test_what_is_timed_is_a_measure_of_the_event():
+    timed = {name: field for name, event in EVENTS.items() for field in event.timed}
+    assert timed
+    assert all(field in EVENTS[name].fields and float in FIELDS[field] for name, field in timed.items())
 
 
 def test_fields_that_are_none_are_left_out():

@@ -58,24 +58,46 @@ def test_an_event_is_one_line_with_its_fields_and_its_metric(telemetry, service,
     }
 
 
-def test_a_timed_event_has_its_duration_as_a_metric_too(telemetry, capsys):
-    telemetry.event("sign_in_authorized", duration_ms=12.5)
-    telemetry.event("sign_in_authorized", duration_ms=7)
+def test_what_is_timed_is_a_metric_of_its_own(telemetry, capsys):
+    telemetry.event("sign_in_authorized", upstream_ms=12.5, store_ms=9.1)
+    telemetry.event("sign_in_authorized", upstream_ms=7, store_ms=8)
     first, second = read(capsys)
-    assert (first["ExchangeDuration"], second["ExchangeDuration"]) == ([12.5], [7])
+    assert (first["UpstreamDuration"], second["UpstreamDuration"]) == ([12.5], [7])
+    assert (first["StoreDuration"], second["StoreDuration"]) == ([9.1], [8])
     assert first["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
-        {"Name": "SignInAuthorized", "Unit": "Count"},
-        {"Name": "ExchangeDuration", "Unit": "Milliseconds"},
+        {"Name": "UpstreamDuration", "Unit": "Milliseconds"},
+        {"Name": "StoreDuration", "Unit": "Milliseconds"},
     ]
 
 
-def test_a_timed_event_without_a_duration_is_counted_only(telemetry, capsys):
-    telemetry.event("sign_in_authorized", duration_ms=12.5)
+def test_what_was_not_timed_is_no_metric(telemetry, capsys):
+    telemetry.event("sign_in_authorized", upstream_ms=12.5, store_ms=9.1)
+    telemetry.event("sign_in_authorized", upstream_ms=12.5)
     telemetry.event("sign_in_authorized")
-    _, line = read(capsys)
-    assert "ExchangeDuration" not in line
-    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "SignInAuthorized", "Unit": "Count"}]
-    assert line["SignInAuthorized"] == [1.0]
+    _, one, none = read(capsys)
+    assert one["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [
+        {"Name": "UpstreamDuration", "Unit": "Milliseconds"}
+    ]
+    assert "StoreDuration" not in one
+    assert "_aws" not in none
+
+
+def test_failed_sign_ins_are_counted_by_reason_and_other_events_are_not(telemetry, service, capsys):
+    telemetry.event("sign_in_failed", reason="upstream_timeout", connection="acme")
+    telemetry.event("sign_in_failed", reason="id_token_expired", connection="acme")
+    telemetry.event("request_refused", reason="state_unknown")
+    timeout, expired, refused = read(capsys)
+    for line, reason in ((timeout, "upstream_timeout"), (expired, "id_token_expired")):
+        assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"], ["service", "reason"]]
+        assert (line["service"], line["reason"], line["SignInFailed"]) == (service, reason, [1.0])
+    assert refused["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+
+
+def test_a_hidden_line_is_counted_by_reason_all_the_same(service, monkeypatch, capsys):
+    monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "ERROR")
+    PowertoolsTelemetry(service=service).event("sign_in_failed", reason="upstream_timeout")
+    (line,) = read(capsys)
+    assert (line["message"], line["reason"]) == ("metric", "upstream_timeout")
 
 
 def test_every_metric_has_its_own_time(telemetry, capsys):

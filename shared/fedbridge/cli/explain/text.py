@@ -24,6 +24,18 @@ WHOSE: dict[Whose, str] = {
     "nobody": "nobody: nothing is wrong",
 }
 
+SHORT: dict[Whose, str] = {
+    "user": "the person",
+    "provider": "the provider",
+    "configuration": "yours",
+    "caller": "the caller",
+    "aws": "AWS",
+    "attack": "an attack",
+    "fedbridge": "fedbridge",
+    "nobody": "nobody",
+}
+"""The same in a column."""
+
 
 def show_story(story: Story) -> str:
     """Return the story: how it ended, why, what to do, then its steps."""
