@@ -1,0 +1,115 @@
+"""The triggers in the stack: absent by default, each with what it needs, and for one user pool alone."""
+
+import pytest
+
+from fedbridge.telemetry.events import EVENTS
+from tests.infra.template import Template
+from tests.infra.test_privileges import grants
+
+POOL_ID = "eu-central-1_AbCdEfGhI"
+POOL = f"arn:aws:cognito-idp:eu-central-1:111122223333:userpool/{POOL_ID}"
+CONFIGURATION = "arn:aws:ssm:eu-central-1:111122223333:parameter/fedbridge/prod/triggers"
+ON = {"TriggerUserPoolId": POOL_ID, "LinkProfiles": "true", "MapGroups": "true"}
+FUNCTIONS = {"PreSignUp": "pre_sign_up", "PreTokenGeneration": "pre_token_generation"}
+
+# As in test_privileges.py: to change a policy is to change this list.
+GRANTS = {
+    "PreSignUpRole": {
+        "Allow logs:CreateLogStream on PreSignUpLog.Arn",
+        "Allow logs:PutLogEvents on PreSignUpLog.Arn",
+        f"Allow ssm:GetParameter on {CONFIGURATION}",
+        f"Allow cognito-idp:ListUsers on {POOL}",
+        f"Allow cognito-idp:AdminGetUser on {POOL}",
+        f"Allow cognito-idp:AdminLinkProviderForUser on {POOL}",
+    },
+    "PreTokenGenerationRole": {
+        "Allow logs:CreateLogStream on PreTokenGenerationLog.Arn",
+        "Allow logs:PutLogEvents on PreTokenGenerationLog.Arn",
+        f"Allow ssm:GetParameter on {CONFIGURATION}",
+    },
+}
+CREATING = {
+    f"Allow cognito-idp:AdminCreateUser on {POOL}",
+    f"Allow cognito-idp:AdminSetUserPassword on {POOL}",
+}
+
+
+def of_triggers(template):
+    return {name for name in template.resources() if name.startswith(("PreSignUp", "PreTokenGeneration"))}
+
+
+def test_nothing_of_it_is_there_by_default():
+    assert of_triggers(Template()) == set()
+    assert not [name for name in Template().outputs() if name.startswith("Pre")]
+
+
+@pytest.mark.parametrize(
+    "parameter,function", [("LinkProfiles", "PreSignUp"), ("MapGroups", "PreTokenGeneration")]
+)
+def test_each_is_turned_on_by_itself(parameter, function):
+    template = Template({"TriggerUserPoolId": POOL_ID, parameter: "true"})
+    assert of_triggers(template) == {
+        f"{function}{part}" for part in ("", "Role", "Log", "Permission", "Faults", "Broken")
+    }
+    assert template.outputs()[f"{function}Arn"] == f"{function}.Arn"
+
+
+def test_none_is_made_without_a_pool_that_it_is_for():
+    assert of_triggers(Template({"LinkProfiles": "true", "MapGroups": "true"})) == set()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_runs_in_the_time_that_cognito_gives(name):
+    function = Template(ON).properties(name)
+    assert function["Handler"] == f"app.{FUNCTIONS[name]}"
+    assert function["CodeUri"] == "functions/triggers/"
+    assert function["Timeout"] == 5
+    assert function["Role"] == f"{name}Role.Arn"
+    variables = function["Environment"]["Variables"]
+    assert variables["FEDBRIDGE_TRIGGERS"] == "ssm:/fedbridge/prod/triggers"
+    assert variables["FEDBRIDGE_USER_POOL_ID"] == POOL_ID
+    assert variables["FEDBRIDGE_FIXTURES"] == ""
+    assert variables["POWERTOOLS_SERVICE_NAME"] == FUNCTIONS[name]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_pool_and_nobody_else_invokes_it(name):
+    assert Template(ON).properties(f"{name}Permission") == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": name,
+        "Principal": "cognito-idp.amazonaws.com",
+        "SourceAccount": "111122223333",
+        "SourceArn": POOL,
+    }
+
+
+@pytest.mark.parametrize("role", GRANTS)
+def test_each_role_may_do_exactly_what_its_trigger_does(role):
+    (policy,) = Template(ON).properties(role)["Policies"]
+    assert grants(policy["PolicyDocument"]["Statement"]) == GRANTS[role]
+
+
+@pytest.mark.parametrize("role", GRANTS)
+def test_creating_profiles_is_a_permission_of_its_own_and_of_one_role(role):
+    (policy,) = Template(ON | {"CreateProfiles": "true"}).properties(role)["Policies"]
+    expected = GRANTS[role] | (CREATING if role == "PreSignUpRole" else set())
+    assert grants(policy["PolicyDocument"]["Statement"]) == expected
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_writes_to_its_own_log_group(name):
+    template = Template(ON | {"LogsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/1"})
+    assert template.properties(name)["LoggingConfig"]["LogGroup"] == f"{name}Log"
+    log = template.properties(f"{name}Log")
+    assert log["LogGroupName"] == f"/fedbridge/prod/{FUNCTIONS[name].replace('_', '-')}"
+    assert (log["RetentionInDays"], log["KmsKeyId"]) == (30, "arn:aws:kms:eu-central-1:111122223333:key/1")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_refusal_wakes_nobody_and_a_fault_does(name):
+    """What a trigger raises is an error of its function to Lambda, so neither `Errors` nor a line's level will do."""
+    faults, broken = (
+        Template(ON).properties(f"{name}{part}")["FilterPattern"] for part in ("Faults", "Broken")
+    )
+    assert {event for event in EVENTS if f'"{event}"' in faults} == {"internal_error", "configuration_error"}
+    assert {event for event in EVENTS if f'"{event}"' in broken} == {"trigger_failed"}
