@@ -106,14 +106,8 @@ def test_what_pages_say_is_logged_is_a_reason():
 
 
 def test_every_event_is_listed_with_its_level_and_metrics():
-    listed = {
-        codes(name)[0]: (level, codes(metrics))
-        for name, level, metrics, _ in LOGS.table("Events")
-    }
-    assert listed == {
-        name: (event.level, [*event.metrics])
-        for name, event in EVENTS.items()
-    }
+    listed = {codes(name)[0]: (level, codes(metrics)) for name, level, metrics, _ in LOGS.table("Events")}
+    assert listed == {name: (event.level, [*event.metrics]) for name, event in EVENTS.items()}
 
 
 def test_what_is_called_reserved_is_what_no_code_records():

@@ -135,14 +135,14 @@ def check(name: str, fields: Mapping[str, Value]) -> tuple[Event, dict[str, str 
     if event is None:
         raise TypeError(f"no event is named {name!r}")
     cleaned: dict[str, str | int | float | bool] = {}
-    for field, value in fields.items():
-        if field not in event.fields:
-            raise TypeError(f"the event {name} has no field {field!r}")
+    for key, value in fields.items():
+        if key not in event.fields:
+            raise TypeError(f"the event {name} has no field {key!r}")
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, FIELDS[field]):
-            raise TypeError(f"the field {field} of {name} does not take {type(value).__name__}")
-        cleaned[field] = clean(value) if isinstance(value, str) else value
+        if isinstance(value, bool) or not isinstance(value, FIELDS[key]):
+            raise TypeError(f"the field {key} of {name} does not take {type(value).__name__}")
+        cleaned[key] = clean(value) if isinstance(value, str) else value
     return event, cleaned
 
 
