@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import sample_triggers
 from tests.support.sample_events import CASES, FOLDER, sample_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,17 @@ ENVIRONMENT = {
     "AWS_LAMBDA_FUNCTION_NAME": "Function",
 }
 
+TRIGGER = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import app
+try:
+    answer = getattr(app, sys.argv[2])(json.load(sys.stdin), None)["response"]
+except Exception as error:
+    answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
+print("ANSWER " + json.dumps(answer))
+"""
+
 PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -32,11 +44,11 @@ print("ANSWER " + json.dumps(app.handler(json.load(sys.stdin), None)))
 """
 
 
-def _invoke(function, event):
+def _invoke(function, event, *arguments, program=PROGRAM):
     """One fresh process an event, as sam local starts one container a call."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "shared"), **ENVIRONMENT}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(ROOT / "functions" / function)],
+        [sys.executable, "-c", program, str(ROOT / "functions" / function), *arguments],
         input=event,
         env=environment,
         capture_output=True,
@@ -65,6 +77,16 @@ def test_each_event_is_answered_as_described(payload, name):
         assert text in said
 
 
+@pytest.mark.parametrize("name", sample_triggers.CASES)
+def test_each_call_of_a_trigger_is_answered_as_described(name):
+    case = sample_triggers.CASES[name]
+    event = (FOLDER / "triggers" / f"{name}.json").read_text("utf-8")
+    answer = _invoke("triggers", event, sample_triggers.FUNCTIONS[case.function], program=TRIGGER)
+    assert (answer.get("errorType") == "SignInRefused") is case.refused
+    for text in case.holds:
+        assert text in (answer["errorMessage"] if case.refused else json.dumps(answer))
+
+
 def test_every_route_has_an_event_that_succeeds_and_one_that_is_refused():
     routes = {case.path for case in CASES.values()}
     succeeding = {
@@ -78,7 +100,7 @@ def test_every_route_has_an_event_that_succeeds_and_one_that_is_refused():
 def test_fixtures_are_refused_in_aws():
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "shared"), **ENVIRONMENT}
     del environment["AWS_SAM_LOCAL"]
-    for function in ("front_channel", "back_channel"):
+    for function in ("front_channel", "back_channel", "triggers"):
         done = subprocess.run(
             [
                 sys.executable,

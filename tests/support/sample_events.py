@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from fedbridge import fixtures, fixtures_saml
 from fedbridge.fixtures import BROWSER, CLIENT_ID, CLIENT_SECRET, COGNITO_STATE, REDIRECT_URI, handle
+from tests.support import sample_triggers
 
 FOLDER = Path(__file__).resolve().parents[2] / "events"
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
@@ -376,7 +377,7 @@ def sample_files() -> dict[str, str]:
         f"{payload}/{name}.json": json.dumps(build(case), indent=2, ensure_ascii=False) + "\n"
         for name, case in CASES.items()
         for payload, build in (("http", http_event), ("rest", rest_event))
-    }
+    } | sample_triggers.sample_files()
 
 
 if __name__ == "__main__":
