@@ -146,6 +146,8 @@ class Template:
                 return all(self._holds(item) for item in argument)
             case "Or":
                 return any(self._holds(item) for item in argument)
+            case "Contains":
+                return self.resolve(argument[1]) in self.resolve(argument[0])
             case "Join":
                 return argument[0].join(self.resolve(argument[1]))
             case "FindInMap":

@@ -1,6 +1,7 @@
 """What a plain `sam build` makes is what Lambda needs, all of it, and nothing else."""
 
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -130,6 +131,12 @@ def test_the_layer_is_the_package_and_its_locked_dependencies(built):
     assert {(name.replace("_", "-"), version) for name, version in shipped} == set(locked)
     assert {path.name for path in built.folder.iterdir()} == {"FedbridgeLayer", *FUNCTIONS, "template.yaml"}
     assert {path.name for path in built.layer.parent.iterdir()} == {"python"}
+
+
+def test_a_change_of_parameters_is_a_change_of_the_layer(built):
+    """SAM publishes versions of functions for new code and layers, not for new values of parameters."""
+    digest = hashlib.sha256((ROOT / "samconfig.toml").read_bytes()).hexdigest()
+    assert (built.layer / "samconfig.sha256").read_text() == f"{digest}\n"
 
 
 def test_the_package_is_whole_except_for_its_command_line(built):

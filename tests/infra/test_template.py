@@ -38,7 +38,7 @@ def routes(template):
     found = {}
     for route in template.resources("AWS::ApiGatewayV2::Route").values():
         integration = integrations[route["Properties"]["Target"].removeprefix("integrations/")]["Properties"]
-        found[route["Properties"]["RouteKey"]] = integration["IntegrationUri"].removesuffix(".Alias")
+        found[route["Properties"]["RouteKey"]] = integration["IntegrationUri"].removesuffix(".Arn")
     return found
 
 
@@ -164,12 +164,12 @@ def test_the_api_and_nobody_else_invokes_the_functions(template, name):
     permissions = [
         permission["Properties"]
         for permission in template.resources("AWS::Lambda::Permission").values()
-        if permission["Properties"]["FunctionName"].split(".")[0] == name
+        if permission["Properties"]["FunctionName"] == name
     ]
     assert permissions == [
         {
             "Action": "lambda:InvokeFunction",
-            "FunctionName": f"{name}.Alias",
+            "FunctionName": name,
             "Principal": "apigateway.amazonaws.com",
             "SourceArn": "arn:aws:execute-api:eu-central-1:111122223333:HttpApi/*",
         }
