@@ -37,7 +37,8 @@ class Operator:
 
     def apply(self, connections: dict[str, Any], *options: str) -> int:
         file = write(self.folder, connections)
-        return main(["connections", "apply", "--local", "--table", self.table, *options, str(file)])
+        given = ["--local", "--offline", "--table", self.table, *options]
+        return main(["connections", "apply", *given, str(file)])
 
     @property
     def publisher(self) -> ConnectionPublisher:

@@ -20,6 +20,11 @@ BUDGET = 20.0
 def add_file_options(action: argparse.ArgumentParser) -> None:
     """Add the file, and what it may say in a local run or inside a company, to a command."""
     action.add_argument("file", type=Path, nargs="?", default=Path("connections.yaml"))
+    add_local_options(action)
+
+
+def add_local_options(action: argparse.ArgumentParser) -> None:
+    """Add what widens where keys and identity providers may be."""
     action.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
     action.add_argument(
         "--private-host",
@@ -28,6 +33,12 @@ def add_file_options(action: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="an upstream that is not public",
     )
+
+
+def add_provider_options(action: argparse.ArgumentParser) -> None:
+    """Add how identity providers are asked what they publish."""
+    action.add_argument("--offline", action="store_true", help="do not ask the providers what they publish")
+    action.add_argument("--ca-bundle", metavar="FILE", help="certificate authorities to trust as well (PEM)")
 
 
 def add_table_option(action: argparse.ArgumentParser) -> None:

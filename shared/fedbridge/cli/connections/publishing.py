@@ -2,59 +2,69 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fedbridge.aws import sdk_client
-from fedbridge.claims.subject import keeps_subjects
-from fedbridge.cli.connections.loading import BUDGET, Quiet, load_all
-from fedbridge.configuration.document import decode, encode
+from fedbridge.cli.connections.desk import Desk, Taken, open_desk
+from fedbridge.cli.connections.loading import BUDGET
+from fedbridge.cli.connections.planning import Plan, plan_of
+from fedbridge.configuration.document import encode
 from fedbridge.errors import ConfigurationError
-from fedbridge.keys.provider import CachedKeys
-from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
-from fedbridge.store.connections_dynamodb import ConnectionPublisher
-from fedbridge.wiring import all_publishable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection
 
     from fedbridge.model.connection import Connection
 
 
 def apply(options: argparse.Namespace) -> int:
     """Publish all or stop at the first that fails: every connection is checked before the first is written."""
-    telemetry = Quiet()
-    secrets = CachedSecrets(sdk_client, allow_local=options.local, telemetry=telemetry)
-    keys = CachedKeys(secrets, sdk_client, trust_stored=False)
-    ready = all_publishable(load_all(options), keys, secrets).values()
-    publisher = ConnectionPublisher(sdk_client("dynamodb"), options.table)
+    desk = open_desk(options)
+    ready = desk.ready()
+    published = desk.published(ready)
+    taken = desk.take(ready, published)
+    plans = {name: plan_of(each, published.get(name), taken[name]) for name, each in ready.items()}
     if not options.new_subjects:
-        _refuse_new_subjects(ready, publisher)
-    for connection in ready:
-        changed = publisher.publish(
-            connection.name, encode(connection), connection.version, Deadline.after(BUDGET)
-        )
-        print(f"{connection.name}: {'published' if changed else 'unchanged'}, version {connection.version}")
+        refuse_new_subjects(plans.values())
+    for name, connection in ready.items():
+        publish(desk, connection, plans[name], taken[name])
     return 0
 
 
-def _refuse_new_subjects(ready: Collection[Connection], publisher: ConnectionPublisher) -> None:
+def publish(desk: Desk, connection: Connection, plan: Plan, taken: Taken) -> None:
+    """Write one connection over the version that the plan is about, and say what became of it."""
+    deadline, name, version = Deadline.after(BUDGET), connection.name, connection.version
+    changed = desk.publisher.publish(
+        name, encode(connection), version, deadline, snapshot=taken.snapshot, replacing=plan.before
+    )
+    if not changed and taken.snapshot is not None and not taken.older:
+        desk.publisher.keep_snapshot(name, version, taken.snapshot, deadline)
+    print(f"{name}: {'published' if changed else 'unchanged'}, version {version}{_with_snapshot(taken)}")
+    if taken.failure is not None:
+        print(f"{name}: warning: {_without_snapshot(taken)}", file=sys.stderr)
+
+
+def refuse_new_subjects(plans: Iterable[Plan]) -> None:
     """Raise ConfigurationError where Cognito would take whoever has signed in before for somebody else."""
-    problems = []
-    for connection in ready:
-        document = publisher.current(connection.name, Deadline.after(BUDGET))
-        if document is not None and not _keeps_subjects(document, connection):
-            problems.append(
-                f"{connection.name}: makes everybody a new user: issuer, subject, subject_namespace or tokens differ from"
-                " what is published, or that cannot be read; --new-subjects publishes it all the same"
-            )
+    problems = tuple(
+        f"{plan.name}: makes everybody a new user: issuer, subject, subject_namespace or tokens differ from"
+        " what is published, or that cannot be read; --new-subjects publishes it all the same"
+        for plan in plans
+        if plan.keeps_subjects is False
+    )
     if problems:
-        raise ConfigurationError(problems=tuple(problems))
+        raise ConfigurationError(problems=problems)
 
 
-def _keeps_subjects(document: bytes, connection: Connection) -> bool:
-    try:
-        return keeps_subjects(decode(document), connection)
-    except ConfigurationError:
-        return False  # Another release published it, and what it means cannot be told.
+def _with_snapshot(taken: Taken) -> str:
+    if taken.snapshot is None or taken.older:
+        return ""
+    return f", with a snapshot of its provider ({len(taken.snapshot.document) / 1024:.1f} KB)"
+
+
+def _without_snapshot(taken: Taken) -> str:
+    """Return what the operator should know of a provider that could not be asked."""
+    kept = "the snapshot that was kept stays" if taken.older else "sign-ins in new sandboxes ask it anew"
+    return f"its provider could not be asked what it publishes: {taken.failure}: {kept}; fedbridge check says more"
