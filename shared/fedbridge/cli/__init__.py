@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
         keys,
         register,
         secrets,
+        tokens,
     )
 
     parser = argparse.ArgumentParser(
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register, check, explain, cognito):
+    for module in (dev, connections, keys, secrets, register, check, explain, cognito, tokens):
         module.add_command(commands)
     return parser
 

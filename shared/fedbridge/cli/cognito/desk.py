@@ -12,7 +12,7 @@ from fedbridge.aws import sdk_client
 from fedbridge.cli.address import base_url_of
 from fedbridge.cli.cognito.calls import pool_client
 from fedbridge.cli.cognito.expected import Expected, expected, provider_name, relying_party
-from fedbridge.cli.connections import Quiet, load_one
+from fedbridge.cli.connections.loading import Quiet, load_one
 from fedbridge.cli.dev import loopback_hosts
 from fedbridge.configuration.document import decode
 from fedbridge.errors import ConfigurationError

@@ -1,0 +1,178 @@
+"""What `fedbridge tokens verify` does: read a token, judge it, print the verdict. The token itself is never printed."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import re
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fedbridge.cli.cognito.calls import CognitoRefused, ask, issuer_of, pool_client
+from fedbridge.cli.tokens.codes import found
+from fedbridge.cli.tokens.judging import (
+    Expectation,
+    duration,
+    issuer_findings,
+    purpose_findings,
+    time_findings,
+)
+from fedbridge.cli.tokens.signature import Unfetched, fetch_keys, signature_findings
+from fedbridge.cli.tokens.token import MAX_TOKEN, Token, read_token
+from fedbridge.configuration.urls import Allowed, upstream_url_problem
+from fedbridge.errors import ConfigurationError
+from fedbridge.model.deadline import Deadline
+from fedbridge.net.outbound import OutboundClient
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from fedbridge.cli.check.finding import Finding
+
+BUDGET = 15.0
+"""Seconds for fetching the issuer's keys."""
+
+SELF_SERVICE = "aws.cognito.signin.user.admin"
+"""The scope of access tokens that Cognito lets speak of their user."""
+
+_WORDS = {"id": "ID token", "access": "access token", None: "token"}
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Return 0 for a good token; raises ConfigurationError where nothing can be said."""
+    expectation = Expectation(
+        issuer=issuer_of(options.user_pool) if options.user_pool else _issuer(options),
+        client_id=options.client_id,
+        use=options.use,
+    )
+    token = read_token(_text(options.token))
+    now = time.time()
+    if isinstance(token, Token):
+        findings = tuple(_findings(options, token, expectation, now))
+        facts = _facts(token, now)
+    else:
+        findings, facts = (token,), {}
+    good = all(each.severity != "error" for each in findings)
+    if options.json:
+        print(
+            json.dumps(
+                {"valid": good, "token": facts, "findings": [asdict(each) for each in findings]}, indent=2
+            )
+        )
+    else:
+        _print(good, facts, findings)
+    return 0 if good else 1
+
+
+def _findings(
+    options: argparse.Namespace, token: Token, expectation: Expectation, now: float
+) -> Iterator[Finding]:
+    """Yield what is the matter, the root of it first; under a wrong issuer's keys nothing could be verified."""
+    wrong_issuer = tuple(issuer_findings(token, expectation))
+    unsigned = () if wrong_issuer else tuple(_signature(options, token, expectation))
+    rest = (*purpose_findings(token, expectation), *time_findings(token, now))
+    yield from (*wrong_issuer, *unsigned, *rest)
+    if (
+        not any(each.severity == "error" for each in (*wrong_issuer, *unsigned, *rest))
+        and not options.offline
+    ):
+        yield from _revocation(token, expectation)
+
+
+def _signature(options: argparse.Namespace, token: Token, expectation: Expectation) -> Iterator[Finding]:
+    hosts = [*options.private_host, *(_loopback(options, expectation) if options.local else ())]
+    with contextlib.closing(OutboundClient(private_hosts=hosts, ca_bundle=options.ca_bundle)) as http:
+        try:
+            keys = fetch_keys(http, expectation, options.jwks_uri, Deadline.after(BUDGET))
+        except Unfetched as failure:
+            yield found("jwks_unavailable", f"{failure}.")
+            return
+    yield from signature_findings(token, expectation, keys)
+
+
+def _revocation(token: Token, expectation: Expectation) -> Iterator[Finding]:
+    """Ask Cognito, which alone knows: it refuses GetUser with an access token that was revoked (its `origin_jti`)."""
+    if expectation.pool_id is None:
+        return
+    if token.use != "access":
+        yield found("revocation_unknown", "It is an ID token, which Cognito answers nothing about.")
+        return
+    if SELF_SERVICE not in str(token.claims.get("scope", "")).split():
+        yield found("revocation_unknown", f"It has not the scope {SELF_SERVICE}.")
+        return
+    try:
+        ask(pool_client(expectation.pool_id), "get_user", AccessToken=token.compact)
+    except CognitoRefused as refused:
+        match refused.code:
+            case "NotAuthorizedException":
+                yield found("token_revoked", "Cognito refuses it (NotAuthorizedException).")
+            case "UserNotFoundException":
+                yield found("user_gone", "Its user is not in the pool.")
+            case code:
+                yield found("revocation_unknown", f"Cognito could not be asked ({code}).")
+
+
+def _facts(token: Token, now: float) -> dict[str, Any]:
+    """Return what tells tokens apart, and nothing of the person."""
+    facts: dict[str, Any] = {
+        "kind": _WORDS[token.use],
+        "iss": token.text("iss"),
+        "client_id" if token.use == "access" else "aud": list(token.audience),
+        "alg": _short(token.header.get("alg")),
+        "kid": _short(token.header.get("kid")),
+    }
+    for name in ("auth_time", "iat", "exp"):
+        value = token.claims.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e11:
+            facts[name] = value
+            ago = f"{duration(now - value)} ago" if value <= now else f"in {duration(value - now)}"
+            facts[f"{name}_words"] = ago
+    return facts
+
+
+def _print(good: bool, facts: dict[str, Any], findings: Sequence[Finding]) -> None:  # noqa: FBT001  the verdict
+    rows = {
+        name: f"{value} ({facts[f'{name}_words']})" if f"{name}_words" in facts else value
+        for name, value in facts.items()
+        if not name.endswith("_words") and value
+    }
+    for name, value in rows.items():
+        print(f"{name:<10} {', '.join(value) if isinstance(value, list) else value}")
+    for each in findings:
+        print(f"\n{each.severity}: {each.code} ({each.subject})\n  {each.what}\n  {each.why}\n  {each.fix}")
+    print(f"{chr(10) if rows or findings else ''}{'valid' if good else 'not valid'}")
+
+
+def _text(argument: str) -> str:
+    """Return the token: from standard input it stays out of shell history, from a terminal it is not echoed."""
+    if argument != "-":
+        return argument
+    if sys.stdin.isatty():
+        return getpass.getpass("Token: ")
+    return sys.stdin.read(MAX_TOKEN + 2)
+
+
+def _issuer(options: argparse.Namespace) -> str:
+    issuer: str = options.issuer
+    hosts = frozenset(options.private_host)
+    problem = upstream_url_problem(issuer, Allowed(local=options.local, private_hosts=hosts))
+    if problem:
+        raise ConfigurationError(f"--issuer: {problem}")
+    return issuer
+
+
+def _loopback(options: argparse.Namespace, expectation: Expectation) -> Iterator[str]:
+    """Yield the loopback hosts that were named; a local run may call those, and no others."""
+    for url in (expectation.issuer, options.jwks_uri or ""):
+        parts = urlsplit(url)
+        if parts.hostname in {"localhost", "127.0.0.1", "::1"}:
+            yield f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _short(value: Any) -> str | None:
+    return value[:64] if isinstance(value, str) and re.fullmatch(r"[\x20-\x7e]+", value) else None
