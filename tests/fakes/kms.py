@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 
 from botocore.awsrequest import AWSResponse
@@ -75,6 +76,7 @@ class FakeKms:
         self.faults: list[Exception] = []
         self.forged: bytes | None = None
         self.created: Counter[str] = Counter()
+        self.meta = SimpleNamespace(region_name="eu-west-1")  # as clients of the SDK have it
 
     def clients(self, service: str) -> FakeKms:
         """Stand in for the factory of clients."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
 
 # An alias could be moved to another key while signatures are under way; a key's ARN is one key for good.
-_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
+_KEY_ARN = re.compile(r"(arn:aws[a-z-]*:kms:)[a-z0-9-]+(:[0-9]{12}:key/[A-Za-z0-9-]+)")
+
+_MULTI_REGION = ":key/mrk-"
 
 REASONS = {
     "DisabledException": "key_disabled",
@@ -38,16 +40,23 @@ def read_public_key(
     client: Callable[[], Any],
     deadline: Deadline,
     sleep: Callable[[float], None],
-) -> tuple[Any, PublicKey, Mapping[str, Any]]:
-    """Return a KMS client, the public key, and all that GetPublicKey answered. `client` makes the low-level client.
+) -> tuple[Any, str, PublicKey, Mapping[str, Any]]:
+    """Return a KMS client, the key's ARN here, the public key, and all that GetPublicKey answered.
+
+    `client` makes the low-level client. A multi-Region key is the one of the client's Region, whichever Region `arn`
+    names: a connection that is replicated to another Region finds the key's replica there
+    (https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html).
 
     Raises KeyUnavailable with the reasons `kms_throttled`, `kms_timeout`, `kms_unavailable` (transient),
     `kms_access_denied`, `kms_key_disabled`, `kms_key_invalid_state`, `kms_key_not_found`, `kms_error`;
     ConfigurationError where the ARN names no key, or one whose KeyUsage is not among `usages`.
     """
-    if not _KEY_ARN.fullmatch(arn):
+    parts = _KEY_ARN.fullmatch(arn)
+    if parts is None:
         raise ConfigurationError("kms: must be followed by the ARN of a key, not of an alias")
     kms = client()
+    if _MULTI_REGION in arn:
+        arn = f"{parts[1]}{kms.meta.region_name}{parts[2]}"
     try:
         answer = call(
             lambda: kms.get_public_key(KeyId=arn),
@@ -59,7 +68,7 @@ def read_public_key(
         raise
     if answer.get("KeyUsage") not in usages:
         raise ConfigurationError(f"{arn}: the key's usage is not {' or '.join(sorted(usages))}")
-    return kms, import_public_key(answer.get("PublicKey", b""), source=arn), answer
+    return kms, arn, import_public_key(answer.get("PublicKey", b""), source=arn), answer
 
 
 def _purpose(usages: Collection[str]) -> str:
@@ -92,7 +101,7 @@ class KmsSigner:
 
         Raises what `read_public_key` raises, and ConfigurationError where the key does not support the algorithm.
         """
-        kms, public_key, description = read_public_key(
+        kms, arn, public_key, description = read_public_key(
             arn, usages={"SIGN_VERIFY"}, client=client, deadline=deadline, sleep=sleep
         )
         chosen = choose_algorithm(public_key, algorithm, arn)

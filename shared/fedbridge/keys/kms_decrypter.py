@@ -50,7 +50,7 @@ class KmsDecrypter:
         sleep: Callable[[float], None] = time.sleep,
     ) -> Self:
         """Read the public key, once for the decrypter's life; raises what `read_public_key` raises."""
-        kms, public_key, description = read_public_key(
+        kms, arn, public_key, description = read_public_key(
             arn, usages=_USAGES, client=client, deadline=deadline, sleep=sleep
         )
         usage = "ENCRYPT_DECRYPT" if isinstance(public_key, rsa.RSAPublicKey) else "KEY_AGREEMENT"

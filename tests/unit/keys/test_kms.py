@@ -4,6 +4,7 @@ import pytest
 
 from fedbridge.errors import ConfigurationError, KeyUnavailable
 from fedbridge.keys.kms import KmsSigner
+from fedbridge.keys.kms_decrypter import KmsDecrypter
 from fedbridge.model.deadline import Deadline
 from tests.fakes.kms import ARN, FakeKms, KmsKey, client_error
 from tests.support.keys import ec_key, rsa_key
@@ -98,3 +99,35 @@ def test_its_repr_shows_no_client_and_no_key(kms):
 
     assert "FakeKms" not in repr(signer)
     assert "RSAPublicKey" not in repr(signer)
+
+
+REPLICA = "mrk-1234abcd12ab34cd56ef1234567890ab"
+
+
+@pytest.mark.parametrize("region", ["eu-north-1", "eu-west-1"])
+def test_a_multi_region_key_is_used_in_the_functions_own_region(kms, region):
+    """A connection names the key where it was made; published to another region's table, it means the replica there."""
+    here = kms.add(ec_key(), REPLICA)
+
+    signer = load(kms, here.replace("eu-west-1", region))
+    signer.sign(b"x", Deadline.after(20))
+
+    assert signer.arn == here
+    assert kms.calls == {"GetPublicKey": 1, "Sign": 1}
+
+
+def test_a_multi_region_key_decrypts_in_the_functions_own_region(kms):
+    here = kms.add(KmsKey(rsa_key(), usage="ENCRYPT_DECRYPT"), REPLICA)
+
+    decrypter = KmsDecrypter.load(
+        here.replace("eu-west-1", "eu-north-1"), client=lambda: kms, deadline=Deadline.after(20)
+    )
+
+    assert decrypter.arn == here
+
+
+def test_a_key_of_one_region_is_looked_for_there_alone(kms):
+    """Another key may have its id in another region; only multi-Region keys are the same everywhere."""
+    here = kms.add(ec_key())
+    with pytest.raises(KeyUnavailable):
+        load(kms, here.replace("eu-west-1", "eu-north-1"))
