@@ -29,16 +29,14 @@ def identity_of_attributes(
     only where a rule of the connection says so. Raises UpstreamError: `required_claim_missing`, `claim_unusable`,
     `claim_too_long`, `subject_not_representable`, `saml_attribute_ambiguous` (two addresses).
     """
-    mapped = connection.claims or {}
-    unvouched = {flag for flag in VERIFIED.values() if flag not in mapped}
-    document = {name: value for name, value in attributes.items() if name not in unvouched}
-    mapper = Mapper({**document, "acr": acr, "auth_time": auth_time}, {}, {})
-    mapper.view = {
-        **document,
-        "friendly_names": friendly_names,
-        "upstream_sub": subject[0],
-        "upstream_iss": connection.issuer,
-    }
+    mapper = attribute_mapper(
+        connection,
+        subject=subject,
+        attributes=attributes,
+        friendly_names=friendly_names,
+        acr=acr,
+        auth_time=auth_time,
+    )
     claims = mapper.claims(rules_of(connection), connection.verified_email_domains)
     if any(isinstance(claims.get(name), list) for name in VERIFIED):
         raise UpstreamError("saml_attribute_ambiguous")
@@ -50,3 +48,26 @@ def identity_of_attributes(
         auth_time=mapper.auth_time(),
     )
     return MappingResult(identity, tuple(mapper.dropped))
+
+
+def attribute_mapper(
+    connection: Connection,
+    *,
+    subject: Sequence[str],
+    attributes: Mapping[str, str | list[str]],
+    friendly_names: Mapping[str, str | list[str]],
+    acr: str | None,
+    auth_time: int,
+) -> Mapper:
+    """Return what the rules of a connection see of an assertion."""
+    mapped = connection.claims or {}
+    unvouched = {flag for flag in VERIFIED.values() if flag not in mapped}
+    document = {name: value for name, value in attributes.items() if name not in unvouched}
+    mapper = Mapper({**document, "acr": acr, "auth_time": auth_time}, {}, {})
+    mapper.view = {
+        **document,
+        "friendly_names": friendly_names,
+        "upstream_sub": subject[0],
+        "upstream_iss": connection.issuer,
+    }
+    return mapper

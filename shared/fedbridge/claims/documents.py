@@ -27,7 +27,7 @@ def identity_of_documents(
     Raises UpstreamError: `required_claim_missing`, `claim_unusable`, `claim_too_long`, `subject_not_representable`, as
     `to_identity` does.
     """
-    mapper = _DocumentMapper(documents, {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer})
+    mapper = DocumentMapper(documents, {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer})
     identity = Identity(
         subject=to_subject(connection, upstream_issuer, upstream_subject),
         claims=mapper.claims(rules_of(connection), connection.verified_email_domains),
@@ -35,7 +35,9 @@ def identity_of_documents(
     return MappingResult(identity, tuple(mapper.dropped))
 
 
-class _DocumentMapper(Mapper):
+class DocumentMapper(Mapper):
+    """The documents of one sign-in, and what had to be dropped of them."""
+
     def __init__(self, documents: Mapping[str, Any], upstream: Mapping[str, str]) -> None:
         super().__init__({}, {}, {})
         self.view = {**documents, **upstream}
@@ -56,6 +58,7 @@ class _DocumentMapper(Mapper):
         return bool(words) and all(word is True or word == "true" for word in words)
 
     def words(self, name: str, address: str, flag: str, expression: str) -> list[Any]:
+        """Return what is said of this address, one word for each object that holds it."""
         try:
             found = [search(expression, view) for view in sightings(self.sources, name, address)]
         except Unusable:

@@ -79,12 +79,12 @@ def to_identity(
     relayed = connection.tokens == "relay"
     if relayed and not upstream_id_token:
         raise UpstreamError("id_token_missing")
-    # A claim that its own issuer signs counts where it was verified: in userinfo. The IdP cannot state it by itself.
-    own = {name: value for name, value in id_token.items() if name not in connection.userinfo.nested}
-    mapper = Mapper(
-        _without_aggregation(own),
-        _without_aggregation(userinfo or {}),
-        {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer},
+    mapper = mapper_of(
+        connection,
+        upstream_issuer=upstream_issuer,
+        upstream_subject=upstream_subject,
+        id_token=id_token,
+        userinfo=userinfo,
     )
     claims = mapper.claims(rules_of(connection), connection.verified_email_domains)
     identity = Identity(
@@ -98,6 +98,24 @@ def to_identity(
         upstream_id_token=upstream_id_token if relayed else None,
     )
     return MappingResult(identity, tuple(mapper.dropped))
+
+
+def mapper_of(
+    connection: Connection,
+    *,
+    upstream_issuer: str,
+    upstream_subject: str,
+    id_token: Mapping[str, Any],
+    userinfo: Mapping[str, Any] | None,
+) -> Mapper:
+    """Return what the rules of a connection see of a sign-in's documents."""
+    # A claim that its own issuer signs counts where it was verified: in userinfo. The IdP cannot state it by itself.
+    own = {name: value for name, value in id_token.items() if name not in connection.userinfo.nested}
+    return Mapper(
+        _without_aggregation(own),
+        _without_aggregation(userinfo or {}),
+        {"upstream_sub": upstream_subject, "upstream_iss": upstream_issuer},
+    )
 
 
 @functools.lru_cache(maxsize=4096)
