@@ -160,6 +160,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
                 )
             )
         self.send_response_only(response.status)
+        self.send_header("date", self.date_time_string())
         for name, value in response.headers:
             self.send_header(name, value)
         self.send_header("content-length", str(len(response.body)))

@@ -243,8 +243,8 @@ def test_every_fedbridge_command_runs(name, operator, capsys, tmp_path):
         words = shlex.split(re.sub(r'"\$\(.*\)"', "CONNECTIONS_TABLE", command.partition(" > ")[0]))
         if words[1] == "dev":
             _serve(words[1:])
-        elif words[1] == "register":
-            parser().parse_args(words[1:])  # It needs an IdP: tests/interop/test_registration.py has one.
+        elif words[1] in ("check", "register"):
+            parser().parse_args(words[1:])  # These need an IdP: tests/interop/test_{check,registration}.py have one.
         else:
             assert main(words[1:]) == 0, command
     capsys.readouterr()

@@ -215,7 +215,7 @@ def _client_certificate(declared: Declared) -> str:
     certificate = (
         client_certificates.self_signed(key, name=declared.name)
         if declared.tls == "self_signed"
-        else client_certificates.client_authority().issue(key, name=declared.name)
+        else client_certificates.client_authority().issue(key, name=declared.name, days=90)
     )
     return certificate + private_pem(key)
 

@@ -83,7 +83,7 @@ def client_authority(number: int = 0) -> ClientAuthority:
     subject = _name(f"client authority {number}")
     now = dt.datetime.now(dt.UTC)
     builder = x509.CertificateBuilder(
-        subject, subject, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY
+        subject, subject, key.public_key(), x509.random_serial_number(), now - DAY, now + 400 * DAY
     ).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return ClientAuthority(_pem(builder.sign(key, SHA256())), key)
 

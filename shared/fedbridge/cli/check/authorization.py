@@ -43,6 +43,9 @@ _NAMED = {
     "invalid_request_object": "request_object_refused",
     "invalid_request_uri": "request_object_refused",
 }
+_KNOWN = frozenset({"request_encryption_key_missing", "pushed_authorization_request_endpoint_missing"})
+"""Reasons for which there is a finding already, about the IdP's keys or its metadata."""
+
 _FORM_ERROR = re.compile(r"""name=["']error["']\s+value=["']([a-z_]{1,64})["']""")
 _REDIRECT_URI = re.compile(r"redirect[ _-]?ur[il]", re.IGNORECASE)
 _CLIENT = re.compile(
@@ -132,8 +135,8 @@ def _push_failed(
         yield _named(context, _NAMED[error], what)
     elif _REDIRECT_URI.search(description):
         yield _named(context, "redirect_uri_not_registered", what)
-    elif failure.reason == "request_encryption_key_missing":
-        return  # A finding about the IdP's keys.
+    elif failure.reason in _KNOWN:
+        return
     elif failure.reason.startswith("dpop_"):
         yield found("dpop_refused", what)
     else:

@@ -159,7 +159,7 @@ def _alternatives(context: CheckContext, method: str) -> Iterator[_Alternative]:
     """
     off = idp_ahead(context)
     if off is not None and abs(off) > NOTICEABLE:
-        corrected = replace(context, clock=lambda: context.clock() + off)
+        corrected = replace(context, clock=lambda: context.clock() + off, seen=[])
         yield _Alternative(
             code="assertion_time_refused", words="the IdP's own time in the assertion", context=corrected
         )

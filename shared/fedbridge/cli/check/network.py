@@ -46,9 +46,9 @@ DIAGNOSED = frozenset(
 """Reasons of a call that never got an answer: the way is looked at step by step."""
 
 
-def way_to(context: CheckContext, urls: Iterable[str]) -> Iterator[Finding]:
-    """Yield what is wrong on the way to each host, once a host."""
-    seen = set()
+def way_to(context: CheckContext, urls: Iterable[str], *, besides: str = "") -> Iterator[Finding]:
+    """Yield what is wrong on the way to each host, once a host, that of `besides` left out."""
+    seen = {urlsplit(besides)[:2]}
     for url in urls:
         origin = urlsplit(url)[:2]
         if origin not in seen:

@@ -23,7 +23,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 class Seen:
     """An answer. `ahead` is by how many seconds its server's clock is ahead of ours, None where it has no Date.
 
-    `description` is the IdP's `error_description` (RFC 6749 §5.2), bounded and in one line.
+    `description` is the IdP's `error_description` (RFC 6749 §5.2), bounded and in one line; `body` is of a GET alone.
     """
 
     method: str
@@ -31,6 +31,7 @@ class Seen:
     status: int
     ahead: float | None
     description: str | None = field(default=None, repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 class Observed:
@@ -51,6 +52,7 @@ class Observed:
                 status=response.status,
                 ahead=_ahead(response, self._clock()),
                 description=_description(response),
+                body=response.body if request.method == "GET" else b"",
             )
         )
         return response

@@ -50,6 +50,7 @@ def saml_findings(context: CheckContext) -> Iterator[Finding]:
     yield from _lifetime(provider, context.clock())
     yield from _certificates(provider, context)
     yield from _offers(saml, provider)
+    yield from _signing(context, saml)
     yield from _request(context, saml, providers)
     source = saml.metadata.source if saml.metadata is not None else ""
     called = [source] if source.startswith("https://") else []
@@ -147,6 +148,39 @@ def _offers(saml: Saml, provider: IdentityProvider) -> Iterator[Finding]:
         yield found("saml_signed_requests_wanted", "The metadata say WantAuthnRequestsSigned.")
     if saml.artifact is not None and not provider.artifact_services:
         yield found("saml_artifact_not_offered", "The IdP has no ArtifactResolutionService by SOAP.")
+
+
+def _signing(context: CheckContext, saml: Saml) -> Iterator[Finding]:
+    """Compare the signature of requests with those that the metadata say the IdP verifies."""
+    from fedbridge.sp.signing_methods import signing_methods  # noqa: PLC0415  as above
+
+    document = _document(context, saml)
+    offered = signing_methods(document, context.connection.issuer) if document else None
+    if offered is None or not saml.request.signed or not saml.signing_keys:
+        return
+    try:
+        key, algorithm = saml.signing_keys[0].key, saml.request.signature_algorithm
+        ours = context.keys.signer(key, algorithm, context.deadline()).algorithm
+    except FedbridgeError:
+        return  # A finding about our own keys.
+    if ours not in offered:
+        said = ", ".join(offered) or "none that the bridge knows"
+        yield found(
+            "saml_signature_algorithm_not_offered", f"The bridge signs with {ours}; the metadata name {said}."
+        )
+
+
+def _document(context: CheckContext, saml: Saml) -> bytes:
+    """Return the metadata as they were just read, nothing where they were written down by hand."""
+    source = saml.metadata.source if saml.metadata is not None else ""
+    if source.startswith(("https:", "http:")):
+        return next(
+            (each.body for each in reversed(context.seen) if each.url.startswith(source.rstrip("/"))), b""
+        )
+    try:
+        return context.secrets.get(source, context.deadline()).encode() if source else b""
+    except FedbridgeError:
+        return b""
 
 
 def _request(context: CheckContext, saml: Saml, providers: IdentityProviders) -> Iterator[Finding]:
