@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from fedbridge.cli.explain.records import Record
+
 
 def add_command(commands: Any) -> None:
     """Add `explain` to the parser."""
@@ -26,36 +28,57 @@ def add_command(commands: Any) -> None:
         metavar="ID",
         help="the reference, or the error that ends with it; none: what failed lately",
     )
-    parser.add_argument("--log", metavar="FILE", help="log lines of a local run, - for standard input")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--environment", metavar="NAME", help="a deployed environment, by CloudWatch Logs Insights"
+    )
+    source.add_argument("--log", metavar="FILE", help="the log of a local run, - for standard input")
+    parser.add_argument(
+        "--since", default="24h", help="how far back to ask CloudWatch, such as 30m, 24h or 7d"
+    )
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Tell the story; returns 0 if the sign-in is found, else 1."""
-    from fedbridge.cli.explain.records import parse_records, reference  # noqa: PLC0415  other commands need none of it
+    from fedbridge.cli.explain.records import reference  # noqa: PLC0415  other commands need none of it
     from fedbridge.cli.explain.telling import explain, recent_failures  # noqa: PLC0415
     from fedbridge.cli.explain.text import show_failures, show_story  # noqa: PLC0415
 
-    records = list(parse_records(_lines(options)))
     if options.id is None:
-        failures = recent_failures(records)
+        failures = recent_failures(_records(options, None))
         _print(options, [dataclasses.asdict(each) for each in failures], show_failures(failures))
         return 0
-    story = explain(records, reference(options.id))
+    id = reference(options.id)  # noqa: A001  as users call it
+    story = explain(_records(options, id), id)
     _print(options, dataclasses.asdict(story), show_story(story))
     return 1 if story.outcome == "unknown" else 0
 
 
-def _lines(options: argparse.Namespace) -> Iterable[str]:
-    if options.log is None:
-        raise ConfigurationError("--log: name the log of a local run")
-    if options.log == "-":
+def _records(options: argparse.Namespace, id: str | None) -> list[Record]:  # noqa: A002  likewise
+    """Return the records that the source holds; raises ConfigurationError."""
+    from fedbridge.cli.explain.insights import Insights, seconds  # noqa: PLC0415
+    from fedbridge.cli.explain.records import parse_records  # noqa: PLC0415
+
+    if options.environment is None:
+        return list(parse_records(_lines(options.log)))
+    from fedbridge.aws import sdk_client  # noqa: PLC0415  a local log needs none
+
+    since = seconds(options.since)
+    insights = Insights(
+        sdk_client("logs"), options.environment, progress=lambda line: print(line, file=sys.stderr)
+    )
+    return insights.failures(since) if id is None else insights.sign_in(id, since)
+
+
+def _lines(log: str) -> Iterable[str]:
+    if log == "-":
         return sys.stdin
     try:
-        return Path(options.log).read_text("utf-8", errors="replace").splitlines()
+        return Path(log).read_text("utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise ConfigurationError(f"--log {options.log}: {error.strerror}") from None
+        raise ConfigurationError(f"--log {log}: {error.strerror}") from None
 
 
 def _print(options: argparse.Namespace, value: Any, text: str) -> None:

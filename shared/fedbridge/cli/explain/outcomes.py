@@ -37,19 +37,12 @@ class Ending:
 
 def ending_of(own: Records, known: Records, *, now: float) -> Ending:
     """Return how the sign-in of the records `own` ended; `known` are all records that there are, in the order of time."""
-    if _last(own, "userinfo_read"):
-        return Ending(
-            outcome="complete",
-            summary="The sign-in went well: Cognito has tokens and claims. What failed, failed after fedbridge.",
-            means="the attribute mapping of the user pool, a trigger, or the application",
-            todo="Cognito's side: `fedbridge check`, the logs of the triggers and of the application",
-            whose=("configuration",),
-        )
+    if done := _last(own, "userinfo_read"):
+        return _complete(own, done)
     failed = _last(own, "sign_in_failed")
     if failed:
         return _because(failed, "failed", f"The sign-in failed {_where(own, failed)}.")
-    refused = _last(own, *_FATAL)
-    if refused:
+    if refused := _last(own, *_FATAL):
         return _refused_by_us(own, known, refused)
     if redeemed := _last(own, "sign_in_redeemed"):
         return _unread(redeemed, now)
@@ -59,6 +52,52 @@ def ending_of(own: Records, known: Records, *, now: float) -> Ending:
     if refused and refused.get("reason"):
         return _because(refused, "refused", "The request was answered with a page, and nobody was signed in.")
     return _unreturned(own, now)
+
+
+def _complete(own: Records, done: Mapping[str, Any]) -> Ending:
+    """It went well; what was refused afterwards, a reload or the code once more, is what somebody may have seen."""
+    after = _last(own, "token_refused", *_REFUSED)
+    if after is not None and after.get("reason") and time_of(after) >= time_of(done):
+        seen = "The sign-in went well. What was shown came after it, and changed nothing."
+        return _of_code(own, after, "complete") or _because(after, "complete", seen)
+    return Ending(
+        outcome="complete",
+        summary="The sign-in went well: Cognito has tokens and claims. What failed, failed after fedbridge.",
+        means="the attribute mapping of the user pool, a trigger, or the application",
+        todo="Cognito's side: `fedbridge check`, the logs of the triggers and of the application",
+        whose=("configuration",),
+    )
+
+
+def _of_code(own: Records, refused: Mapping[str, Any], outcome: Outcome) -> Ending | None:
+    """Return what the sign-in's own times tell about a refused code, None where they tell nothing."""
+    authorized, redeemed = _last(own, "sign_in_authorized"), _last(own, "sign_in_redeemed")
+    if refused.get("reason") != "code_refused" or authorized is None:
+        return None
+    if redeemed is not None:
+        return Ending(
+            outcome=outcome,
+            summary="The code was redeemed already, and came a second time.",
+            reason="code_refused",
+            means=f"the code was redeemed {_ago(refused, redeemed)} before; the first tokens stay valid",
+            todo="nothing, if Cognito repeated its request; if it is frequent, treat it as an attack",
+            whose=("caller", "attack"),
+        )
+    if time_of(refused) - time_of(authorized) < CODE_LIFETIME:
+        return None
+    return Ending(
+        outcome=outcome,
+        summary="The sign-in was authorized, and its code came too late.",
+        reason="code_refused",
+        means=f"the code came {_ago(refused, authorized)} after it was issued, and lives {CODE_LIFETIME} seconds",
+        todo="what is slow between the browser and Cognito's token request: the person's network, a proxy, something that"
+        " keeps addresses and opens them later",
+        whose=("caller", "user"),
+    )
+
+
+def _ago(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> str:
+    return f"{time_of(later) - time_of(earlier):,.0f} seconds"
 
 
 def _because(
@@ -84,6 +123,8 @@ def _where(own: Records, failed: Mapping[str, Any]) -> str:
 
 def _refused_by_us(own: Records, known: Records, refused: Mapping[str, Any]) -> Ending:
     """A request that failed for itself: at the back channel the sign-in is a neighbour, if the two were not tied."""
+    if ending := _of_code(own, refused, "refused"):
+        return ending
     at_token = str(refused.get("route", "")).endswith("/token")
     neighbours = () if _last(own, "sign_in_authorized") or not at_token else _waiting(known, refused)
     where = "at the token endpoint" if at_token else "at fedbridge"

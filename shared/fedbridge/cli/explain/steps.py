@@ -50,7 +50,6 @@ _DETAILS = (
     "status",
     "phase",
     "claims",
-    "kid",
     "exception",
     "location",
 )
@@ -80,8 +79,10 @@ def _steps(record: Mapping[str, Any], called: set[Any]) -> Iterator[Step]:
     waits = _waits(record)
     before = began = _began(record)
     for what, took in waits.items():
+        if what in _OURS:
+            continue
         before = min(at, before + took / 1000)
-        if what not in _OURS and what not in called:
+        if what not in called:
             yield Step(
                 at=before,
                 what=f"the provider's {_CALLED.get(what, what)} answered",

@@ -36,7 +36,8 @@ def explain(records: Iterable[Mapping[str, Any]], id: str, *, now: float | None 
             id=id,
             outcome="unknown",
             summary="No log line has this reference.",
-            todo="Ask a longer time back (--since), and the environment and Region in which the sign-in was.",
+            todo="Ask a longer time back (`--since`), and the environment and Region in which the sign-in was; the newest lines"
+            " take some seconds to be found.",
         )
     ending = ending_of(own, known, now=time.time() if now is None else now)
     connection = _first(own, "connection")

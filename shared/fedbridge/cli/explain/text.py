@@ -56,6 +56,7 @@ def show_story(story: Story) -> str:
     if story.related:
         lines += _field("See also", ", ".join(story.related))
     if story.steps:
+        lines += _field("When", f"{_clock(story.steps[0].at, date=True)}, times in UTC")
         lines += ["", *_table(story.steps)]
     return "\n".join(lines)
 
