@@ -1,4 +1,4 @@
-"""Amazon Cognito user pools: ending a user's sessions, and finding and linking profiles.
+"""Amazon Cognito user pools: ending a user's sessions, finding and linking profiles, and the secret of an identity provider.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/Welcome.html
 """
@@ -9,12 +9,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import UserPoolError
+from fedbridge.model.client_secret import ProviderClient
 from fedbridge.model.user_profile import UserProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fedbridge.model.deadline import Deadline
+    from fedbridge.model.logout import UserPool
 
 ATTEMPTS = 3
 PAUSE = 0.2
@@ -141,6 +143,46 @@ class CognitoUserProfiles(_Calls):
             },
         )
 
+
+class CognitoProviderClients(_Calls):
+    """`ProviderClients` in AWS.
+
+    The clients should wait longer for an answer than usual: Cognito reads the discovery document of an identity provider
+    before it takes an update.
+    """
+
+    def read(self, pool: UserPool, deadline: Deadline) -> ProviderClient:
+        """Return what DescribeIdentityProvider says; UserPoolError `user_pool_rejected` for one that is not OIDC."""
+        details = self._describe(pool, deadline).get("ProviderDetails", {})
+        if not {"oidc_issuer", "client_id", "client_secret"} <= details.keys():
+            raise UserPoolError(
+                f"{pool.identity_provider} of {pool.id} is no OIDC identity provider", reason="user_pool_rejected"
+            )
+        return ProviderClient(
+            issuer=details["oidc_issuer"], client_id=details["client_id"], secret=details["client_secret"]
+        )
+
+    def give(self, pool: UserPool, secret: str, deadline: Deadline) -> None:
+        """Change the secret by UpdateIdentityProvider, which loses what it is not given again."""
+        told = self._describe(pool, deadline)
+        kept = {name: told[name] for name in _PROVIDER_FIELDS if told.get(name)}
+        self._call(
+            "update_identity_provider",
+            deadline,
+            UserPoolId=pool.id,
+            ProviderName=pool.identity_provider,
+            **{**kept, "ProviderDetails": {**told["ProviderDetails"], "client_secret": secret}},
+        )
+
+    def _describe(self, pool: UserPool, deadline: Deadline) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._call(
+            "describe_identity_provider", deadline, UserPoolId=pool.id, ProviderName=pool.identity_provider
+        )["IdentityProvider"]
+        return answer
+
+
+_PROVIDER_FIELDS = ("ProviderDetails", "AttributeMapping", "IdpIdentifiers", "AcrMapping")
+"""What UpdateIdentityProvider takes beside the names."""
 
 _NOT_FOUND = frozenset({"UserNotFoundException"})
 

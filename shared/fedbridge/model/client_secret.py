@@ -7,7 +7,7 @@ pure function of a state and a time. Times in seconds since the epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 KNOWN = 90
@@ -48,6 +48,23 @@ class SecretState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSecret:
+    """A state as it is stored; `revision` grows with every write and is 0 before the first."""
+
+    state: SecretState
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderClient:
+    """What a user pool tells of an OIDC identity provider: the bridge's issuer, and the client that Cognito is there."""
+
+    issuer: str
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecretStep:
     """What comes next, and not before when. `look`: ask Cognito which secret it has. `rest`: nothing to do."""
 
@@ -59,16 +76,14 @@ def upcoming(state: SecretState, *, held: str | None = None) -> SecretStep:
     """Return the step that comes next; `held` is the hash of the secret that is in memory, if one is."""
     if state.next is None:
         return SecretStep(action="publish" if state.current and state.published_at is None else "rest")
+    if state.sending_at is None and held != state.next:
+        return SecretStep(action="draw")  # Whoever had it is gone, and never told Cognito: another takes its place.
+    if state.published_at is None:
+        return SecretStep(action="publish")
     if state.sent_at is not None:
         return SecretStep(action="finish", at=state.sent_at + SPREAD)
     if state.sending_at is not None:
         return SecretStep(action="look", at=state.sending_at + SPREAD)
-    if held != state.next:
-        return SecretStep(
-            action="draw"
-        )  # Whoever had it is gone, and never told Cognito: another takes its place.
-    if state.published_at is None:
-        return SecretStep(action="publish")
     return SecretStep(action="send", at=state.published_at + KNOWN)
 
 
