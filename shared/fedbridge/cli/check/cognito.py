@@ -68,7 +68,7 @@ def cognito_findings(context: CheckContext) -> Iterator[Finding]:
             missing = refused.code == "ResourceNotFoundException"
             yield found("user_pool_missing" if missing else "cognito_unreadable", f"{pool_id}: {refused}.")
         except ConfigurationError as failure:
-            yield found("cognito_unreadable", f"{pool_id}: {failure}")
+            yield found("cognito_unreadable", f"{failure}.")
 
 
 def _pools(context: CheckContext) -> Iterator[tuple[str, Sequence[RelyingParty], str | None]]:

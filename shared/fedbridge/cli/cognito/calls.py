@@ -82,7 +82,7 @@ def _once(client: Any, operation: str, parameters: Mapping[str, Any]) -> Mapping
         said = error.response["Error"]
         code = str(said.get("Code", ""))
         # A refused parameter may be quoted in the message, and so may a secret that stands beside it.
-        message = str(said.get("Message", ""))[:300]
+        message = str(said.get("Message", ""))[:300].rstrip(".")
         raise CognitoRefused(f"AWS refused {operation}: {code}: {message}", code) from None
     except BotoCoreError as error:
         name = type(error).__name__

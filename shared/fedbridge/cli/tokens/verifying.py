@@ -143,9 +143,11 @@ def _print(good: bool, facts: dict[str, Any], findings: Sequence[Finding]) -> No
     }
     for name, value in rows.items():
         print(f"{name:<10} {', '.join(value) if isinstance(value, list) else value}")
-    for each in findings:
-        print(f"\n{each.severity}: {each.code} ({each.subject})\n  {each.what}\n  {each.why}\n  {each.fix}")
-    print(f"{chr(10) if rows or findings else ''}{'valid' if good else 'not valid'}")
+    blocks = [
+        f"{each.severity}: {each.code} ({each.subject})\n  {each.what}\n  {each.why}\n  {each.fix}\n"
+        for each in findings
+    ]
+    print("\n".join([*([""] if rows else []), *blocks, "valid" if good else "not valid"]))
 
 
 def _text(argument: str) -> str:
