@@ -15,6 +15,7 @@ def parser() -> argparse.ArgumentParser:
         check,
         cognito,
         connections,
+        console,
         dev,
         explain,
         keys,
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register, check, explain, cognito, tokens):
+    for module in (dev, connections, keys, secrets, register, check, explain, console, cognito, tokens):
         module.add_command(commands)
     return parser
 

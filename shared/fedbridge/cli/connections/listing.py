@@ -95,11 +95,11 @@ def _shown(item: PublishedItem, base_url: str | None) -> dict[str, Any]:
         "current": _versions(item.current),
         "previous": _versions(item.previous) if item.previous else None,
         "addresses": [address._asdict() for address in needed],
-        "document": _document(item),
+        "document": document_of(item),
     }
 
 
-def _document(item: PublishedItem) -> Any:
+def document_of(item: PublishedItem) -> Any:
     """Return the connection as it is stored, without the name that stands above it."""
     try:
         document = json.loads(item.current.document)

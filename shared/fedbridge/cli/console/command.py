@@ -1,0 +1,86 @@
+"""The command itself: what it reads, and serving it until somebody has seen enough."""
+
+from __future__ import annotations
+
+import argparse
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+
+def add_command(commands: Any) -> None:
+    """Add `console` to the parser."""
+    parser = commands.add_parser(
+        "console", help="look at connections, keys and failures in a browser, on this machine alone"
+    )
+    parser.add_argument("--table", help="the stack's output ConnectionsTable; else the file is read")
+    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    parser.add_argument(
+        "--environment", metavar="NAME", help="whose logs are read, by CloudWatch Logs Insights"
+    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="the log of a local run in place of that")
+    parser.add_argument(
+        "--since", default="24h", help="how far back failures are shown, such as 30m, 24h or 7d"
+    )
+    parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
+    parser.add_argument("--user-pool", metavar="ID", help="for checks: the user pool behind the bridge")
+    parser.add_argument(
+        "--identity-provider", metavar="NAME", help="for checks: what the bridge is called there"
+    )
+    parser.add_argument(
+        "--http-api",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="for checks: an API that takes its tokens",
+    )
+    parser.add_argument(
+        "--probe", action=argparse.BooleanOptionalAction, help="for checks: authenticate to the IdP, too"
+    )
+    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    parser.add_argument(
+        "--private-host",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="an upstream that is not public",
+    )
+    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; a free one unless told")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="print the address alone")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    from fedbridge.cli.console.server import Console  # noqa: PLC0415  every other command would load it
+
+    with Console(desk_of(options), options.port) as console:
+        print(f"fedbridge console: {console.guard.address}", flush=True)
+        print("The address is for you alone: whoever has it sees what you see. Ctrl-C ends it.", flush=True)
+        if options.browser:
+            webbrowser.open(console.guard.address)
+        try:
+            console.serve_forever(0.1)
+        except KeyboardInterrupt:
+            print("\nfedbridge console: ended")
+    return 0
+
+
+def desk_of(options: argparse.Namespace) -> Any:
+    """Return the desk that the options ask for; raises ConfigurationError."""
+    from fedbridge.aws import sdk_client  # noqa: PLC0415  likewise, all of it
+    from fedbridge.cli.address import base_url_of  # noqa: PLC0415
+    from fedbridge.cli.console import logs, source  # noqa: PLC0415
+    from fedbridge.cli.console.working_desk import WorkingDesk  # noqa: PLC0415
+    from fedbridge.cli.explain.insights import seconds  # noqa: PLC0415
+
+    if options.base_url is not None:
+        options.base_url = base_url_of(options)
+    lines: logs.Logs = logs.NoLogs()
+    if options.log is not None:
+        lines = logs.FileLogs(options.log)
+    elif options.environment is not None:
+        lines = logs.CloudWatchLogs(sdk_client("logs"), options.environment, seconds(options.since))
+    found: source.Source = source.TableSource(options.table) if options.table else source.FileSource(options)
+    return WorkingDesk(options, found, lines, tuple)
