@@ -281,11 +281,8 @@ def with_managed_secrets(
             continue
         stored = states.read(connection.name, party.client_id, deadline)
         there = published.relying_party(party.client_id) if published is not None else None
-        by_hand = (
-            there if there is not None and there.managed_secret is None else replace(party, secret_hashes=())
-        )
-        state = None if stored is None else stored.state
-        if state is None or (there is not None and there.managed_secret is None):
-            state = reconciled(state, by_hand)
-        hashes[party.client_id] = state.hashes
+        if there is not None and (stored is None or there.managed_secret is None):
+            hashes[party.client_id] = reconciled(stored.state if stored else None, there).hashes
+        else:
+            hashes[party.client_id] = stored.state.hashes if stored else ()
     return with_hashes(connection, hashes)

@@ -489,7 +489,10 @@ def test_applying_the_file_undoes_no_rotation(aws):
 def test_a_secret_becomes_managed_with_the_hash_that_is_published(aws):
     deployment = Deployment(aws, managed=False)
     file = of_file(deployment, ManagedSecret())
-    assert filled(deployment, file, deployment.current) == (secret_hash(FIRST),)
+    for _ in range(2):
+        assert filled(deployment, file, deployment.current) == (secret_hash(FIRST),)
+        deployment.apply(with_managed_secrets(file, deployment.current, deployment.states, soon()))
+    deployment.sleep(SETTLED)
     deployment.run()
     assert filled(deployment, file, deployment.current) == (secret_hash(deployment.drawn[0]),)
     assert filled(deployment, file, None) == (secret_hash(deployment.drawn[0]),)

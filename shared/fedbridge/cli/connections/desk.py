@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fedbridge.aws import sdk_client
 from fedbridge.cli.connections.loading import BUDGET, Quiet, load_all
 from fedbridge.cli.dev import loopback_hosts
+from fedbridge.client_secrets import with_managed_secrets
 from fedbridge.configuration.document import decode
 from fedbridge.errors import ConfigurationError, FedbridgeError
 from fedbridge.keys.provider import CachedKeys
@@ -19,6 +20,7 @@ from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
 from fedbridge.net.outbound import OutboundClient
 from fedbridge.snapshots import Snapshots
+from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, PublishedItem
 from fedbridge.wiring import all_publishable
 
@@ -55,7 +57,17 @@ class Desk:
 
     def ready(self) -> dict[str, Connection]:
         """Return the connections of the file as they would be published; raises ConfigurationError, KeyUnavailable."""
-        return all_publishable(load_all(self.options), self.keys, self.secrets)
+        declared = {name: self.with_secrets(each) for name, each in load_all(self.options).items()}
+        return all_publishable(declared, self.keys, self.secrets)
+
+    def with_secrets(self, connection: Connection) -> Connection:
+        """Return the connection with the hashes of its managed client secrets, as far as their rotation has come."""
+        if not any(party.managed_secret is not None for party in connection.relying_parties):
+            return connection
+        deadline = Deadline.after(BUDGET)
+        published = read_current(self.publisher.read(connection.name, deadline))
+        states = DynamoDBSecretStates(sdk_client("dynamodb"), self.options.table)
+        return with_managed_secrets(connection, published, states, deadline)
 
     def published(self, names: Iterable[str]) -> dict[str, PublishedItem]:
         """Return what is published under these names."""

@@ -28,7 +28,8 @@ def restore(options: argparse.Namespace) -> int:
     """
     desk, name = open_desk(options), options.name
     published = _published(desk, name)
-    connection = publishable(_previous(published), desk.keys, desk.secrets)
+    # Cognito keeps the client secret that it has, so the hashes of one that the bridge manages stay as well.
+    connection = publishable(desk.with_secrets(_previous(published)), desk.keys, desk.secrets)
     taken = desk.take({name: connection}, {name: published})[name]
     plan = plan_of(connection, published, taken)
     if not options.new_subjects:
