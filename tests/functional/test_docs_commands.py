@@ -18,7 +18,7 @@ from fedbridge.cli import main, parser
 from fedbridge.cli.keys import write_private_key
 from tests.counterparts.process import START_SECONDS, Program, clean_environment
 from tests.infra.template import Template
-from tests.support import markdown
+from tests.support import markdown, sample_triggers
 from tests.support.markdown import ROOT
 from tests.support.presets import write_worked_example
 from tests.support.sample_events import CASES
@@ -106,10 +106,15 @@ def _check_sam(words):
     options = words[len(name.split()) :]
     if name == "local invoke" and options:
         function, dash_e, event, env_vars, fixtures, *rest = options
-        assert function in Template().resources("AWS::Serverless::Function")
-        assert (dash_e, env_vars, rest) == ("-e", "--env-vars", [])
-        case = CASES[Path(event).stem]
-        assert case.function == {"FrontChannel": "front_channel", "BackChannel": "back_channel"}[function]
+        assert (dash_e, env_vars, rest[:1]) == ("-e", "--env-vars", ["--parameter-overrides"][: len(rest)])
+        parameters = dict(each.split("=") for each in rest[1:])
+        assert parameters.keys() <= Template().raw["Parameters"].keys()
+        assert function in Template(parameters).resources("AWS::Serverless::Function")
+        if function in sample_triggers.FUNCTIONS:
+            assert sample_triggers.CASES[Path(event).stem].function == function
+        else:
+            case = CASES[Path(event).stem]
+            assert case.function == {"FrontChannel": "front_channel", "BackChannel": "back_channel"}[function]
         assert (ROOT / event).exists()
         assert (ROOT / fixtures).exists()
 
@@ -235,6 +240,9 @@ def test_every_fedbridge_command_runs(name, operator, capsys, tmp_path):
     operator(whole[0] if whole else example.text)
     if name == "docs/write-a-preset.md":
         write_worked_example(tmp_path)
+    if name == "docs/triggers.md":
+        (document,) = found.fences("json")
+        (tmp_path / "triggers.json").write_text(document.text)
     if name == "docs/add-an-idp.md" or not whole:
         assert main(["connections", "apply", "--table", "CONNECTIONS_TABLE"]) == 0
     for command in commands(found):
@@ -245,6 +253,8 @@ def test_every_fedbridge_command_runs(name, operator, capsys, tmp_path):
             _serve(words[1:])
         elif words[1] in ("check", "register"):
             parser().parse_args(words[1:])  # These need an IdP: tests/interop/test_{check,registration}.py have one.
+        elif words[1:3] == ["triggers", "check"]:
+            parser().parse_args(words[1:])  # It needs a pool: tests/functional/test_triggers_command.py has one.
         else:
             assert main(words[1:]) == 0, command
     capsys.readouterr()

@@ -22,6 +22,7 @@ POSITIONS = {
     "invalid_token": 0,
     "_invalid_client": 0,
     "_invalid": 1,
+    "TriggerRefused": 0,
     "Unusable": 0,
     "_page": 4,
     "_refused": 0,
@@ -82,7 +83,8 @@ SPELT: dict[str, frozenset[str]] = {
         "store_rejected", "store_access_denied", "store_missing",
     }),
     "_REASONS.get(code, 'user_pool_rejected')": frozenset({
-        "user_pool_rejected", "user_pool_access_denied", "user_pool_missing", "user_pool_unavailable",
+        "user_pool_rejected", "user_pool_access_denied", "user_pool_missing", "user_pool_unavailable", "user_pool_identity_taken",
+        "user_pool_link_limit",
     }),
     "f'{prefix}_{reason}'": frozenset({
         *(f"{prefix}_{reason}" for prefix in ("kms", "secret")
@@ -93,7 +95,7 @@ SPELT: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 HANDED_ON = frozenset({
-    "reason", "failure.reason", "error.reason", "unmarked.reason", "unusable.reason", "refused.reason",
+    "reason", "failure.reason", "error.reason", "unmarked.reason", "unusable.reason", "refused.reason", "why",
     "error.reason if isinstance(error, FedbridgeError) else FedbridgeError.reason",
 })  # fmt: skip
 

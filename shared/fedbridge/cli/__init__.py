@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         register,
         secrets,
         tokens,
+        triggers,
     )
 
     parser = argparse.ArgumentParser(
@@ -30,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register, check, explain, console, cognito, tokens):
+    for module in (dev, connections, keys, secrets, register, check, explain, console, cognito, tokens, triggers):
         module.add_command(commands)
     return parser
 

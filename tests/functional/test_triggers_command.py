@@ -1,0 +1,133 @@
+"""`fedbridge triggers`: the file as the triggers read it, and the ways round it that a user pool leaves."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from fedbridge.aws import sdk_client
+from fedbridge.cli import main
+from tests.support.dynamodb import CREDENTIALS
+from tests.support.markdown import page
+from tests.support.triggers import LINKING, SOURCE
+
+WHOLE: dict[str, Any] = {"linking": LINKING, "groups": {"providers": {"Bank": SOURCE}}}
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:x"
+ATTACHED = {"PreSignUp": ARN, "PreTokenGenerationConfig": {"LambdaArn": ARN, "LambdaVersion": "V2_0"}}
+USER_ADMIN = "aws.cognito.signin.user.admin"
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(document=WHOLE):
+        path = tmp_path / "triggers.json"
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        return str(path)
+
+    return write
+
+
+def test_a_file_that_can_be_right(file, capsys):
+    assert main(["triggers", "validate", file()]) == 0
+    assert capsys.readouterr().out == "linking: Bank\ngroups: Bank\n"
+
+
+def test_a_file_that_cannot(file, capsys):
+    document = copy.deepcopy(WHOLE)
+    document["linking"]["providers"]["Bank"]["domains"] = ["*"]
+    assert main(["triggers", "validate", file(document)]) == 1
+    assert "triggers.json: linking.providers.Bank.domains: '*' is no domain" in capsys.readouterr().err
+
+
+def test_no_file(tmp_path, capsys):
+    assert main(["triggers", "validate", str(tmp_path / "none.json")]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_the_example_of_the_page_can_be_right(file):
+    (example,) = [fence for fence in page("docs/triggers.md").fences("json") if "linking" in fence.text]
+    assert main(["triggers", "validate", file(example.text)]) == 0
+
+
+# --- the user pool ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cognito(monkeypatch):
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield sdk_client("cognito-idp")
+
+
+@pytest.fixture
+def pool(cognito):
+    """A pool with what the triggers need, and one app client; `app` and `pool` change it."""
+
+    def make(*, provider="Bank", attached=ATTACHED, **app):
+        pool_id = cognito.create_user_pool(PoolName="people", LambdaConfig=attached)["UserPool"]["Id"]
+        cognito.create_identity_provider(
+            UserPoolId=pool_id, ProviderName=provider, ProviderType="OIDC", ProviderDetails={}
+        )
+        client = {
+            "AllowedOAuthFlowsUserPoolClient": True,
+            "AllowedOAuthFlows": ["code"],
+            "AllowedOAuthScopes": ["openid", "email"],
+            "WriteAttributes": ["email", "custom:groups"],
+            "ExplicitAuthFlows": ["ALLOW_REFRESH_TOKEN_AUTH"],
+            **app,
+        }
+        cognito.create_user_pool_client(UserPoolId=pool_id, ClientName="app", **client)
+        return pool_id
+
+    return make
+
+
+def findings(capsys, path, pool_id):
+    code = main(["triggers", "check", path, "--user-pool-id", pool_id, "--json"])
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert code == (1 if any(each["severity"] == "error" for each in found) else 0)
+    return [each["code"] for each in found]
+
+
+def test_a_pool_that_leaves_no_way_round(file, pool, capsys):
+    assert findings(capsys, file(), pool()) == []
+    assert main(["triggers", "check", file(), "--user-pool-id", pool()]) == 0
+    assert "no problem found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "change,code",
+    [
+        ({"provider": "bank"}, ["trigger_provider_missing"]),
+        ({"attached": {}}, ["trigger_not_attached", "trigger_not_attached"]),
+        ({"attached": {"PreSignUp": ARN, "PreTokenGeneration": ARN}}, ["trigger_version_1"]),
+        (
+            {
+                "attached": {
+                    **ATTACHED,
+                    "PreTokenGenerationConfig": {"LambdaArn": ARN, "LambdaVersion": "V1_0"},
+                }
+            },
+            ["trigger_version_1"],
+        ),
+        ({"AllowedOAuthScopes": ["openid", USER_ADMIN]}, ["groups_attribute_writable"]),
+        ({"AllowedOAuthScopes": ["openid", USER_ADMIN], "WriteAttributes": ["email"]}, []),
+        ({"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}, []),  # who is federated has no password
+    ],
+)
+def test_what_a_pool_leaves_open(file, pool, capsys, change, code):
+    assert findings(capsys, file(), pool(**change)) == code
+
+
+@pytest.mark.parametrize("flows", [["ALLOW_USER_SRP_AUTH"], ["USER_PASSWORD_AUTH"], []])
+def test_linked_users_have_a_password_and_with_it_another_way(file, pool, capsys, flows):
+    linked = {**WHOLE, "groups": {**WHOLE["groups"], "linked_profiles": True}}
+    assert findings(capsys, file(linked), pool(ExplicitAuthFlows=flows)) == ["groups_attribute_writable"]
+
+
+def test_a_pool_that_is_not_there(file, cognito, capsys):
+    assert main(["triggers", "check", file(), "--user-pool-id", "eu-west-1_Nowhere01"]) == 1
+    assert "ResourceNotFoundException" in capsys.readouterr().err
