@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from fedbridge.cli.check.observed import one_line
 from fedbridge.cli.tokens.codes import found
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def purpose_findings(token: Token, expectation: Expectation) -> Iterator[Finding
         return
     if expectation.client_id is not None and expectation.client_id not in token.audience:
         claim = "client_id" if token.use == "access" else "aud"
-        shown = ", ".join(filter(str.isprintable, token.audience))[:200] or "nobody"
+        shown = one_line(", ".join(token.audience)) or "nobody"
         yield found(
             "audience_wrong", f"It is for {shown} ({claim}); it should be for {expectation.client_id}."
         )

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from fedbridge.cli.check.observed import one_line
 from fedbridge.cli.cognito.calls import CognitoRefused, ask, issuer_of, pool_client
 from fedbridge.cli.tokens.codes import found
 from fedbridge.cli.tokens.judging import (
@@ -122,7 +123,7 @@ def _facts(token: Token, now: float) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "kind": _WORDS[token.use],
         "iss": token.text("iss"),
-        "client_id" if token.use == "access" else "aud": list(token.audience),
+        "client_id" if token.use == "access" else "aud": [one_line(each) or "" for each in token.audience],
         "alg": _short(token.header.get("alg")),
         "kid": _short(token.header.get("kid")),
     }
