@@ -292,6 +292,13 @@ def test_what_is_asked_for_is_mapped_and_other_entries_stay_until_they_are_prune
     }  # fmt: skip
 
 
+def test_what_the_pool_cannot_take_is_told_before_anybody_agrees(file, apply):
+    code, said = apply(file(), FROM_ENV, "--map", "custom:tenant=email", "--map", "shoe_size=name", yes=None)
+    assert code == 1
+    assert "  ! attribute_immutable: custom:tenant is immutable" in said
+    assert "  ! attribute_unknown: shoe_size is no attribute of the pool" in said
+
+
 @pytest.mark.parametrize("words", ["email", "=email", "email=", "username=email"])
 def test_a_mapping_that_is_none_is_refused(file, apply, words):
     code, said = apply(file(), FROM_ENV, "--map", words)
@@ -340,6 +347,23 @@ def test_an_old_secret_that_the_bridge_has_forgotten_is_told(file, apply):
     code, said = apply(changed, "--client-secret-from=env:BRIDGE_OTHER_SECRET")
     assert code == 0
     assert "~ ProviderDetails.client_secret: (secret) -> (secret, new)" in said
+
+
+def test_a_managed_secret_is_the_bridges_business(file, apply, aws, pool_id, provider):
+    party = relying_party(managed_secret={}, user_pool={"id": pool_id, "identity_provider": "bank"})
+    del party["secret_hashes"]
+    path = file(relying_parties=[party])
+    for option in (FROM_ENV, "--new-secret"):
+        code, said = apply(path, option)
+        assert code == 1
+        assert "`fedbridge secrets rotate` gives it" in said
+    code, said = apply(path)
+    assert code == 0
+    assert "no sign-in works before `fedbridge secrets rotate bank`" in said
+    made = provider()["ProviderDetails"]["client_secret"]
+    assert len(made) == 43
+    assert made not in said
+    assert "nothing to change" in apply(path)[1]
 
 
 # --- what is there already --------------------------------------------------------------------------------------------

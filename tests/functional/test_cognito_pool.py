@@ -5,9 +5,13 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from fedbridge.cli.cognito import update_client_secret
 from fedbridge.cli.cognito.calls import CognitoRefused, ask, pool_client, region_of
-from fedbridge.cli.cognito.pool import describe_identity_provider, describe_pool, enable_for_app_client
+from fedbridge.cli.cognito.pool import (
+    describe_identity_provider,
+    describe_pool,
+    enable_for_app_client,
+    update_identity_provider,
+)
 from fedbridge.errors import ConfigurationError
 
 REGION = "eu-north-1"
@@ -37,7 +41,7 @@ def pool_id(cognito):
     return cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
 
 
-def test_a_new_client_secret_leaves_everything_else_as_it_is(cognito, pool_id):
+def test_a_change_leaves_everything_else_as_it_is(cognito, pool_id):
     cognito.create_identity_provider(
         UserPoolId=pool_id,
         ProviderName="Bank",
@@ -48,9 +52,10 @@ def test_a_new_client_secret_leaves_everything_else_as_it_is(cognito, pool_id):
         AcrMapping={"Level1": "standard"},
     )
     before = cognito.describe_identity_provider(UserPoolId=pool_id, ProviderName="Bank")["IdentityProvider"]
-    update_client_secret(pool_client(pool_id), pool_id, "Bank", "new")
+    changed = {**before["ProviderDetails"], "client_secret": "new"}
+    update_identity_provider(pool_client(pool_id), pool_id, "Bank", ProviderDetails=changed)
     after = cognito.describe_identity_provider(UserPoolId=pool_id, ProviderName="Bank")["IdentityProvider"]
-    assert after["ProviderDetails"] == {**before["ProviderDetails"], "client_secret": "new"}
+    assert after["ProviderDetails"] == changed
     for field in ("AttributeMapping", "IdpIdentifiers", "AcrMapping", "ProviderType"):
         assert after[field] == before[field]
 

@@ -1,6 +1,5 @@
 """`fedbridge cognito`: makes a user pool's identity provider what a connection needs it to be, or shows what that is."""
 
 from fedbridge.cli.cognito.command import add_command
-from fedbridge.cli.cognito.pool import update_client_secret
 
-__all__ = ["add_command", "update_client_secret"]
+__all__ = ["add_command"]

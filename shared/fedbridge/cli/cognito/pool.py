@@ -1,4 +1,4 @@
-"""A user pool as Cognito describes it, and the three writes that operators make there: never half of a thing.
+"""A user pool as Cognito describes it, and the writes that operators make there: never half of a thing.
 
 Both updates replace what they are not given, so each reads first and sends everything back with the one change.
 """
@@ -106,17 +106,6 @@ def describe_app_client(client: Any, pool_id: str, client_id: str) -> Mapping[st
         client, "describe_user_pool_client", UserPoolId=pool_id, ClientId=client_id
     )["UserPoolClient"]
     return told
-
-
-def update_client_secret(client: Any, pool_id: str, provider: str, secret: str) -> None:
-    """Let Cognito authenticate to the bridge with this secret from now on; it takes up to a minute to spread.
-
-    Everything else of the identity provider stays as it is. Raises CognitoRefused.
-    """
-    told = ask(client, "describe_identity_provider", UserPoolId=pool_id, ProviderName=provider)
-    current = told["IdentityProvider"]
-    details = {**current["ProviderDetails"], "client_secret": secret}
-    update_identity_provider(client, pool_id, provider, ProviderDetails=details)
 
 
 def update_identity_provider(client: Any, pool_id: str, name: str, **changes: Any) -> Mapping[str, Any]:
