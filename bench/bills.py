@@ -27,13 +27,11 @@ _KMS_HOPS = ("callback", "token")
 
 _CONTEXT = {
     "requestId": "BcJ3Yh1wDoEEPzQ=",
-    "requestTimeEpoch": "1795401319684",
     "httpMethod": "GET",
     "routeKey": "ANY /{connection}/authorize",
     "status": "200",
     "responseLatency": "123",
     "responseLength": "1234",
-    "integration.integrationStatus": "200",
     "integrationLatency": "119",
     "integrationErrorMessage": "-",
     "error.responseType": "-",

@@ -30,9 +30,9 @@ class Settings:
     """A deployment.
 
     `base_url` has no trailing slash. `transactions`, `connections` and `sessions` (None: none are kept) are (scheme,
-    location). `id_token_keys` are key
-    references: the first signs, all are published. `private_hosts` are `host:port` pairs of upstreams on loopback or
-    private addresses. `local` is true outside AWS, where plain http and local files are allowed.
+    location). `id_token_keys` are key references: the first signs, all are published. `private_hosts` are `host:port`
+    pairs of upstreams on loopback or private addresses. `metric_connections` are counted for by themselves, too.
+    `local` is true outside AWS, where plain http and local files are allowed.
     """
 
     environment: str
@@ -43,6 +43,7 @@ class Settings:
     sessions: tuple[str, str] | None = None
     private_hosts: tuple[str, ...] = ()
     ca_bundle: str | None = None
+    metric_connections: tuple[str, ...] = ()
     fixtures: str | None = None
     local: bool = False
 
@@ -66,6 +67,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         else None,
         private_hosts=_list(environ, "FEDBRIDGE_PRIVATE_HOSTS"),
         ca_bundle=environ.get("FEDBRIDGE_CA_BUNDLE") or None,
+        metric_connections=_list(environ, "FEDBRIDGE_METRIC_CONNECTIONS"),
         fixtures=environ.get("FEDBRIDGE_FIXTURES") or None,
         local=local,
     )

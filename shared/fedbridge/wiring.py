@@ -234,7 +234,7 @@ def _certificate_jwks(
 
 def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets, ClientFactory]:
     clients = cache(_sdk_client)
-    telemetry: Telemetry = PowertoolsTelemetry()
+    telemetry: Telemetry = PowertoolsTelemetry(connection_metrics=settings.metric_connections)
     secrets = CachedSecrets(clients, allow_local=settings.local, telemetry=telemetry)
     keys = CachedKeys(secrets, clients)
     services = {

@@ -69,13 +69,11 @@ def test_the_access_log_says_what_happened_and_not_who_it_was(template):
     # No $context.path, .identity.*, .authorizer.* or $request.*: paths, queries, cookies and addresses are not logged.
     assert set(line.values()) == {
         "$context.requestId",
-        "$context.requestTimeEpoch",
         "$context.httpMethod",
         "$context.routeKey",
         "$context.status",
         "$context.responseLatency",
         "$context.responseLength",
-        "$context.integration.integrationStatus",
         "$context.integrationLatency",
         "$context.integrationErrorMessage",
         "$context.error.responseType",

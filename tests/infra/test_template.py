@@ -188,8 +188,7 @@ def test_each_function_runs_as_measured(template, name):
     assert function["Timeout"] == 29
     assert function["Layers"] == ["FedbridgeLayer"]
     assert function["Role"] == f"{name}Role.Arn"
-    # No X-Ray, whose SDK costs more than the rest of a cold start; no event, which would make the API a circle.
-    assert "Tracing" not in function
+    # No event, which would make the API a circle.
     assert "Events" not in function
     assert "ReservedConcurrentExecutions" not in function
     assert Template({"ReservedConcurrency": "5"}).properties(name)["ReservedConcurrentExecutions"] == "5"
@@ -209,6 +208,7 @@ def test_each_function_has_the_environment_that_the_settings_read(template, name
         "FEDBRIDGE_ID_TOKEN_KEYS": "kms:IdTokenKey.Arn",
         "FEDBRIDGE_PRIVATE_HOSTS": "",
         "FEDBRIDGE_CA_BUNDLE": "",
+        "FEDBRIDGE_METRIC_CONNECTIONS": "",
         "FEDBRIDGE_FIXTURES": "",
         "POWERTOOLS_METRICS_NAMESPACE": "fedbridge/prod",
         "POWERTOOLS_SERVICE_NAME": service,
@@ -216,6 +216,18 @@ def test_each_function_has_the_environment_that_the_settings_read(template, name
         "AWS_USE_FIPS_ENDPOINT": "false",
         "AWS_USE_DUALSTACK_ENDPOINT": "false",
     }
+
+
+@pytest.mark.parametrize("name", ["FrontChannel", "BackChannel", "Saml"])
+def test_traces_are_made_by_lambda_alone_and_where_they_are_asked_for(template, name):
+    assert template.properties(name)["Tracing"] == "PassThrough"
+    traced = Template({"Tracing": "true"})
+    assert traced.properties(name)["Tracing"] == "Active"
+    assert traced.properties(f"{name}Role")["ManagedPolicyArns"] == ["TraceAccess"]
+    in_vpc = Template({"Tracing": "true", "SubnetIds": "subnet-1", "SecurityGroupIds": "sg-1"})
+    assert in_vpc.properties(f"{name}Role")["ManagedPolicyArns"] == ["VpcAccess", "TraceAccess"]
+    (statement,) = traced.properties("TraceAccess")["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
 
 
 def test_no_parameter_turns_fixtures_on():

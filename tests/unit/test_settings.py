@@ -28,8 +28,10 @@ def test_a_deployment_is_read_once_and_whole():
         | {
             "FEDBRIDGE_PRIVATE_HOSTS": "idp.internal:8443, 10.0.0.5:443,",
             "FEDBRIDGE_CA_BUNDLE": "/opt/ca.pem",
+            "FEDBRIDGE_METRIC_CONNECTIONS": "bank,health",
         }
     )
+    assert settings.metric_connections == ("bank", "health")
     assert settings.environment == "prod"
     assert settings.base_url == "https://auth.example.com"
     assert settings.transactions == ("dynamodb", "Transactions")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -33,7 +34,7 @@ _LEVELS = {
 _REASON = re.compile(r"[a-z0-9_]{1,80}")
 """What may be a dimension: a code of our own, of which there is a fixed number, and nothing that came in."""
 
-_FRAME = ("level", "message", "timestamp", "service", "xray_trace_id")
+_FRAME = ("level", "message", "timestamp", "service")
 """What Powertools adds and a line keeps; all else that a formatter may attach (stack traces, keys) is left out."""
 
 
@@ -128,6 +129,9 @@ def _is_event(record: logging.LogRecord) -> bool:
 def _serialize(log: dict[str, Any]) -> str:
     """Return one line of ASCII JSON, whatever POWERTOOLS_DEV says."""
     frame = {key: log[key] for key in _FRAME if key in log}
+    # Lambda makes up an id for every request, traced or not: a name that leads nowhere is not worth its bytes.
+    if "xray_trace_id" in log and "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", ""):
+        frame["xray_trace_id"] = log["xray_trace_id"]
     return json.dumps(frame | log["fields"], separators=(",", ":"))
 
 

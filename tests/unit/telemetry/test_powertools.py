@@ -175,6 +175,13 @@ def test_the_trace_id_of_the_request_is_named(telemetry, monkeypatch, capsys):
     assert line["xray_trace_id"] == "1-5759e988-bd862e3fe1be46a994272793"
 
 
+def test_the_id_of_a_trace_that_nobody_records_is_not(telemetry, monkeypatch, capsys):
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0")
+    telemetry.event("userinfo_read")
+    (line,) = read(capsys)
+    assert "xray_trace_id" not in line
+
+
 def test_nobody_else_writes_through_the_logger(telemetry, service, capsys):
     logging.getLogger(service).critical("canary")
     logging.getLogger(f"{service}.child").critical("canary")
