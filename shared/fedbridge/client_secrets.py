@@ -76,17 +76,17 @@ class SecretRotation:
     clients: ProviderClients
     draw: Callable[[], str]
     tell: Callable[[str], None]
-    prove: Callable[[str, str], None] = lambda _issuer, _secret: None
+    prove: Callable[[str, str, str], None] = lambda _token_url, _client_id, _secret: None
     clock: Clock = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, *, patience: float) -> SecretStep:
+    def run(self, *, patience: float, begin: bool = True) -> SecretStep:
         """Go on with the rotation that is under way, or begin one; return the step that is left, `rest` when all is done.
 
         It waits for at most `patience` seconds in all.
         """
         held: str | None = None
-        wanted = self._next(self._stored(), held).action == "rest"
+        wanted = begin and self._next(self._stored(), held).action == "rest"
         while True:
             stored = self._stored()
             step = self._next(stored, held)
@@ -156,7 +156,7 @@ class SecretRotation:
     def _send(self, stored: StoredSecret, secret: str) -> None:
         """Give the secret to Cognito, once it is noted that this is about to happen."""
         told = self._read_client()
-        self.prove(told.issuer, secret)
+        self.prove(told.token_url, told.client_id, secret)
         noted = self._write(stored, steps.sending(stored.state, self.clock()))
         if self.clock() - (noted.state.sending_at or 0) > steps.SENDING:
             raise ConfigurationError("this run was stopped for too long: run it again")
@@ -208,9 +208,9 @@ class SecretRotation:
     def _read_client(self) -> ProviderClient:
         """Return what Cognito has, if it is this relying party of this connection."""
         told, name = self.clients.read(self.pool, self._deadline()), self.pool.identity_provider
-        if told.client_id != self.client_id or not told.issuer.endswith(f"/{self.connection}"):
+        if told.client_id != self.client_id or not told.token_url.endswith(f"/{self.connection}/token"):
             raise ConfigurationError(
-                f"{name} of {self.pool.id} is client {told.client_id} of {told.issuer}: not this relying party"
+                f"{name} of {self.pool.id} is client {told.client_id} at {told.token_url}: not this relying party"
             )
         return told
 

@@ -159,7 +159,9 @@ class CognitoProviderClients(_Calls):
                 f"{pool.identity_provider} of {pool.id} is no OIDC identity provider", reason="user_pool_rejected"
             )
         return ProviderClient(
-            issuer=details["oidc_issuer"], client_id=details["client_id"], secret=details["client_secret"]
+            token_url=details.get("token_url") or f"{details['oidc_issuer']}/token",
+            client_id=details["client_id"],
+            secret=details["client_secret"],
         )
 
     def give(self, pool: UserPool, secret: str, deadline: Deadline) -> None:

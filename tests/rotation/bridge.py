@@ -65,7 +65,7 @@ class Bridge:
 
     def __post_init__(self) -> None:
         self._transactions, self._replays = MemoryTransactionStore(), MemoryReplayGuard()
-        made = [self._sandbox() for _ in range(self.sandboxes)]
+        made = [self.sandbox() for _ in range(self.sandboxes)]
         self._routes = list(made[0])
         self._turns: Iterator[dict[str, Callable[[Any], Any]]] = itertools.cycle(made)
 
@@ -102,7 +102,7 @@ class Bridge:
 
         return httpx.MockTransport(handle)
 
-    def _sandbox(self) -> dict[str, Callable[[Any], Any]]:
+    def sandbox(self) -> dict[str, Callable[[Any], Any]]:
         """Return what answers each route, in a sandbox that shares the stores with the others and nothing else."""
         front, saml, back = self._channels()
         channels: list[tuple[Any, Any, Routes]] = [

@@ -419,6 +419,15 @@ def test_a_secret_that_was_changed_by_hand_in_the_file_is_where_it_begins(aws):
     rests_on(deployment, deployment.drawn[1])
 
 
+def test_without_one_under_way_there_is_nothing_to_finish(aws):
+    deployment = Deployment(aws)
+    assert deployment.rotation().run(patience=PATIENT, begin=False).action == "rest"
+    assert deployment.drawn == []
+    assert deployment.run(patience=120) == "finish"
+    assert deployment.rotation().run(patience=PATIENT, begin=False).action == "rest"
+    rests_on(deployment, deployment.drawn[0])
+
+
 @pytest.mark.parametrize("newest", [0, 1])
 def test_of_two_live_secrets_the_one_that_cognito_has_stays(aws, newest):
     deployment = Deployment(aws, managed=False)
@@ -443,8 +452,8 @@ def test_a_secret_that_the_bridge_does_not_take_is_not_given_away(aws):
     """As where --table names another environment's."""
     deployment = Deployment(aws)
 
-    def prove(issuer: str, secret: str) -> None:
-        assert issuer == "https://bridge.example/acme"
+    def prove(token_url: str, client_id: str, secret: str) -> None:
+        assert (token_url, client_id) == ("https://bridge.example/acme/token", "cognito")
         assert secret == deployment.drawn[-1]
         raise ConfigurationError("the bridge refuses it")
 

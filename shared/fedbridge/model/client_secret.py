@@ -57,9 +57,9 @@ class StoredSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderClient:
-    """What a user pool tells of an OIDC identity provider: the bridge's issuer, and the client that Cognito is there."""
+    """What a user pool tells of an OIDC identity provider: where it redeems codes, and which client it is there."""
 
-    issuer: str
+    token_url: str
     client_id: str
     secret: str = field(repr=False)
 

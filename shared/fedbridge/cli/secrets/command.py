@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.secrets.new import new
 from fedbridge.cli.secrets.put import put
+from fedbridge.cli.secrets.rotate import rotate
 
 if TYPE_CHECKING:
     import argparse
@@ -19,24 +20,48 @@ def add_command(commands: Any) -> None:
     actions.add_parser(
         "new", help="print a new client secret and its hash; it is shown once and kept nowhere"
     ).set_defaults(run=new)
+    _add_rotate(
+        actions.add_parser(
+            "rotate", help="give Cognito a new secret, while both are accepted; nobody sees it"
+        )
+    )
     _add_put(
         actions.add_parser("put", help="store the new secret that an IdP gave; it is read, never an argument")
     )
+
+
+def _add_rotate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("connection", metavar="CONNECTION")
+    parser.add_argument("--table", required=True, help="the stack's output ConnectionsTable")
+    parser.add_argument("--user-pool", metavar="ID", help="else the relying party's user_pool")
+    parser.add_argument("--provider", metavar="NAME", help="what the bridge is called in that pool")
+    parser.add_argument("--relying-party", metavar="CLIENT_ID", help="where the connection has several")
+    _add_way_out(parser)
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument(
+        "--no-wait", action="store_true", help="end once Cognito has it; --finish does the rest"
+    )
+    when.add_argument("--finish", action="store_true", help="only end what an earlier run began")
+    parser.set_defaults(run=rotate)
 
 
 def _add_put(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("connection", metavar="CONNECTION")
     parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
     parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    _add_way_out(parser)
+    parser.add_argument(
+        "--unchecked", action="store_true", help="store it although the IdP was not asked whether it takes it"
+    )
+    parser.set_defaults(run=put)
+
+
+def _add_way_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--private-host",
         action="append",
         default=[],
         metavar="HOST:PORT",
-        help="an upstream that is not public",
+        help="a host that is asked and is not public",
     )
     parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
-    parser.add_argument(
-        "--unchecked", action="store_true", help="store it although the IdP was not asked whether it takes it"
-    )
-    parser.set_defaults(run=put)
