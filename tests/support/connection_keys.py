@@ -32,8 +32,8 @@ def page() -> str:
 def kinds(kind: Any) -> list[Any]:
     """Return the dataclass and all that its fields hold, each once, in the order of the model."""
     found = {kind: None}
-    for hint in hints(kind).values():
-        for inner in _dataclasses(hint):
+    for name, hint in hints(kind).items():
+        for inner in _dataclasses(hint) if kind is not Connection or name not in FILLED_IN else ():
             found |= dict.fromkeys(kinds(inner))
     return list(found)
 
