@@ -178,20 +178,21 @@ def _sign(key: PrivateKey, digest: bytes, name: str, algorithm: hashes.HashAlgor
 def wire(kms: FakeKms, client: Any) -> Any:
     """Let the SDK's own client talk to the fake: its requests, and the answers, must fit botocore's model of KMS."""
 
-    def answer(request: Any, **_: Any) -> AWSResponse:
+    def respond(request: Any, **_: Any) -> AWSResponse:
         target = request.headers["X-Amz-Target"].decode()  # TrentService.Decrypt, for one
         operation = client.meta.service_model.operation_model(target.rpartition(".")[2])
         try:
-            status, document = 200, _answer(kms, operation, json.loads(request.body))
+            status, document = 200, answer(kms, operation, json.loads(request.body))
         except ClientError as error:
             status, document = 400, {"__type": error.response["Error"]["Code"], "message": "…"}
         return AWSResponse(request.url, status, HTTPHeaders(), _Body(json.dumps(document).encode()))
 
-    client.meta.events.register("before-send.kms", answer)
+    client.meta.events.register("before-send.kms", respond)
     return client
 
 
-def _answer(kms: FakeKms, operation: Any, sent: dict[str, Any]) -> dict[str, Any]:
+def answer(kms: FakeKms, operation: Any, sent: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a request, both as they travel; raises ClientError. `operation` is botocore's model of it."""
     members = operation.input_shape.members
     arguments = {
         name: base64.b64decode(value) if members[name].type_name == "blob" else value
