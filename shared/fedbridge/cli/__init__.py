@@ -13,6 +13,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of every command; what it parses has `run`, which takes it and returns the exit code."""
     from fedbridge.cli import (  # noqa: PLC0415  each loads what it works with
         check,
+        claims,
         cognito,
         connections,
         console,
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register, check, explain, console, cognito, tokens, triggers):
+    for module in (dev, connections, keys, secrets, register, check, claims, explain, console, cognito, tokens, triggers):
         module.add_command(commands)
     return parser
 
