@@ -12,7 +12,8 @@ FedbridgeError
 ├── StoreError                   the transaction store or the connection registry
 │   ├── StoreUnavailable         nothing happened, or nothing that counts
 │   ├── OutcomeUnknown           a write was sent and its answer was lost: treated as a replay
-│   └── TransitionRefused        a conditional move found another phase, owner, expiry or handle
+│   ├── TransitionRefused        a conditional move found another phase, owner, expiry or handle
+│   └── RingMoved                a key ring was written by somebody else meanwhile
 ├── UserPoolError                the user pool did not do what was asked of it
 ├── TriggerRefused               a Cognito trigger lets a sign-in end here
 ├── KeyUnavailable               a signing key or secret cannot be used now
@@ -169,6 +170,12 @@ class TransitionRefused(StoreError):
     def __init__(self, current: Transaction | None) -> None:
         super().__init__()
         self.current = current
+
+
+class RingMoved(StoreError):
+    """A key ring is not as it was read: somebody else has taken the step, or another one."""
+
+    reason = "ring_moved"
 
 
 class UserPoolError(FedbridgeError):

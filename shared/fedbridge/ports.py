@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.http import Parameters
     from fedbridge.model.identity import Identity
+    from fedbridge.model.key_ring import KeyRing, RingKey, StoredRing
     from fedbridge.model.policies import MutualTls
     from fedbridge.model.session import EndedSession, Session
     from fedbridge.model.transaction import Authorize, Claim, Fail, Redeem, Transaction
@@ -133,6 +134,42 @@ class ConnectionRegistry(Protocol):
         """
 
 
+class KeyRings(Protocol):
+    """Key rings with their states, where the connections are. Both reads may raise StoreUnavailable.
+
+    A write replaces the whole ring, and only the revision that was read: of two runs that decide at once, one is told.
+    """
+
+    def get(self, name: str, deadline: Deadline) -> StoredRing | None:
+        """Return a ring by one strongly consistent read, None where there is none."""
+
+    def put(self, ring: StoredRing, deadline: Deadline) -> StoredRing:
+        """Write a ring over the one of `ring.revision`, 0 for none, and return it with its new revision.
+
+        Raises RingMoved where another revision is there, StoreUnavailable, OutcomeUnknown.
+        """
+
+    def names(self, deadline: Deadline) -> list[str]:
+        """Return the name of every ring, sorted, also of one that cannot be read."""
+
+
+class KeyMaker(Protocol):
+    """Makes the keys of rings, each under a number of its own, and switches them off."""
+
+    def make(
+        self, ring: str, policy: KeyRing, serial: int, *, again: bool, now: float, deadline: Deadline
+    ) -> RingKey | None:
+        """Return a new key with a certificate, if the policy says so.
+
+        `again` tells that somebody began this number before: what was made then is found and returned, or it is None,
+        and the number is spent. So it is where something else has the number's name. Raises KeyUnavailable,
+        ConfigurationError, DeadlineExceeded.
+        """
+
+    def disable(self, key: RingKey, deadline: Deadline) -> bool:
+        """Switch a key off that nobody uses; False where that is left to people. Raises as `make` does."""
+
+
 class Signer(Protocol):
     """A private key that signs JWS, wherever it lives."""
 
@@ -176,7 +213,7 @@ class Decrypter(Protocol):
         """
 
 
-class KeyRing(Protocol):
+class IdTokenKeys(Protocol):
     """The keys that sign ID tokens: one active, all published."""
 
     def active(self, deadline: Deadline) -> Signer:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 STORE_SCHEMES = ("dynamodb", "sqlite", "memory")
 REGISTRY_SCHEMES = ("dynamodb", "file")
-KEY_SCHEMES = ("kms", "secretsmanager", "ssm", "file", "env")
+KEY_SCHEMES = ("kms", "secretsmanager", "ssm", "file", "env", "ring")
 
 _BASE_URL = re.compile(
     r"(?P<scheme>https?)://"
@@ -30,9 +30,10 @@ class Settings:
     """A deployment.
 
     `base_url` has no trailing slash. `transactions`, `connections` and `sessions` (None: none are kept) are (scheme,
-    location). `id_token_keys` are key references: the first signs, all are published. `private_hosts` are `host:port`
-    pairs of upstreams on loopback or private addresses. `metric_connections` are counted for by themselves, too.
-    `local` is true outside AWS, where plain http and local files are allowed.
+    location). `id_token_keys` are key references: the first signs, all are published; one of them may be `ring:NAME`,
+    whose active key signs. `private_hosts` are `host:port` pairs of upstreams on loopback or private addresses.
+    `metric_connections` are counted for by themselves, too. `local` is true outside AWS, where plain http and local files
+    are allowed.
     """
 
     environment: str
@@ -117,6 +118,12 @@ def _key_references(environ: Mapping[str, str], problems: list[str]) -> tuple[st
         if scheme not in KEY_SCHEMES or not location:
             problems.append(f"{name}: each must be one of {', '.join(f'{known}:…' for known in KEY_SCHEMES)}")
             break
+    if sum(reference.startswith("ring:") for reference in references) > 1:
+        problems.append(f"{name}: must name at most one ring")
+    elif any(reference.startswith("ring:") for reference in references) and not environ.get(
+        "FEDBRIDGE_CONNECTIONS", ""
+    ).startswith("dynamodb:"):
+        problems.append(f"{name}: a ring is kept in the Connections table, and there is none")
     return references
 
 

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fedbridge.keys.calls import ClientFactory
+    from fedbridge.keys.id_token_ring import CachedRing
     from fedbridge.model.connection import Connection
     from fedbridge.ports import (
         ConnectionRegistry,
+        KeyRings,
         Keys,
         LogoutTokens,
         ReplayGuard,
@@ -98,7 +100,12 @@ def back_channel(environ: Mapping[str, str]) -> BackChannel:
         return fixtures.back_channel(PowertoolsTelemetry())
     shared, keys, secrets, clients = _shared(settings)
     telemetry = shared["telemetry"]
-    ring = IdTokenKeyRing(settings.id_token_keys, keys, telemetry=telemetry)
+    ring = IdTokenKeyRing(
+        [reference for reference in settings.id_token_keys if not reference.startswith("ring:")],
+        keys,
+        telemetry=telemetry,
+        ring=_id_token_ring(settings, clients, telemetry),
+    )
 
     @cache
     def logout_tokens() -> LogoutTokens:
@@ -152,6 +159,14 @@ def _new_password() -> str:
     from secrets import token_urlsafe  # noqa: PLC0415  not this module's `secrets`
 
     return f"{token_urlsafe(32)}aA1!"
+
+
+def key_rings(table: str, clients: ClientFactory) -> KeyRings:
+    """Return the key rings of a table of connections."""
+    from fedbridge.configuration.ring_document import decode_ring, encode_ring  # noqa: PLC0415
+    from fedbridge.store.key_rings_dynamodb import DynamoDBKeyRings  # noqa: PLC0415
+
+    return DynamoDBKeyRings(clients("dynamodb"), table, encode=encode_ring, decode=decode_ring)
 
 
 def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:
@@ -248,6 +263,18 @@ def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets, ClientFa
         "user_pools": cache(lambda: _user_pools(clients)),
     }
     return services, keys, secrets, clients
+
+
+def _id_token_ring(settings: Settings, clients: ClientFactory, telemetry: Telemetry) -> CachedRing | None:
+    """Return the ring that FEDBRIDGE_ID_TOKEN_KEYS names, None where it names none."""
+    named = [reference for reference in settings.id_token_keys if reference.startswith("ring:")]
+    if not named:
+        return None
+    from fedbridge.keys.id_token_ring import CachedRing  # noqa: PLC0415
+
+    name = named[0].removeprefix("ring:")
+    rings = key_rings(settings.connections[1], clients)
+    return CachedRing(lambda deadline: rings.get(name, deadline), telemetry=telemetry)
 
 
 def _sdk_client(service: str) -> Any:

@@ -1,4 +1,4 @@
-"""A `KeyRing` on one throw-away P-256 key; tests/conformance/test_signer.py holds real signers to the port."""
+"""An `IdTokenKeys` on one throw-away P-256 key; tests/conformance/test_signer.py holds real signers to the port."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -19,7 +19,7 @@ from fedbridge.model.connection import Connection, RelyingParty
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.http import Request, Response
 from fedbridge.op.client_authentication import secret_hash
-from fedbridge.ports import KeyRing, LogoutTokens, ReplayGuard, SessionStore, TransactionStore
+from fedbridge.ports import IdTokenKeys, LogoutTokens, ReplayGuard, SessionStore, TransactionStore
 from fedbridge.store.memory import MemoryTransactionStore
 from fedbridge.store.sessions_memory import MemoryReplayGuard, MemorySessionStore
 from tests.fakes.keys import FakeKeyRing
@@ -76,7 +76,7 @@ class Bridge:
     registry: FakeRegistry = field(default_factory=lambda: FakeRegistry(connection()))
     store: TransactionStore = field(default_factory=MemoryTransactionStore)
     upstream: FakeUpstream = field(default_factory=FakeUpstream)
-    keys: KeyRing = field(default_factory=FakeKeyRing)
+    keys: IdTokenKeys = field(default_factory=FakeKeyRing)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
     clock: SettableClock = field(default_factory=SettableClock)
     sessions: SessionStore | None = field(default_factory=MemorySessionStore)

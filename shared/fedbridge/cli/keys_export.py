@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
-from fedbridge.cli.certificates import certificate_pem, public_pem, request_pem, subject_name
 from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.errors import ConfigurationError
+from fedbridge.keys.certificates import certificate_pem, public_pem, request_pem, subject_name
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
+from fedbridge.model.key_ring import DAY
 from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
     import argparse
+
+    from cryptography.x509 import Name
 
     from fedbridge.model.connection import Connection
     from fedbridge.ports import Signer
@@ -81,11 +84,20 @@ def _exported(options: argparse.Namespace, connection: Connection, keys: CachedK
     signer = keys.signer(reference, algorithm, deadline)
     if options.format == "pem":
         return public_pem(signer.public_jwk)
-    subject = subject_name(options.subject or f"CN=fedbridge {connection.name}")
+    subject = _subject(options.subject or f"CN=fedbridge {connection.name}")
     signer, client_tls = _readable(keys, reference, signer, deadline), options.key == "mutual_tls"
     if options.format == "csr":
         return request_pem(signer, subject, client_tls=client_tls, deadline=deadline)
-    return certificate_pem(signer, subject, days=options.days, client_tls=client_tls, deadline=deadline)
+    return certificate_pem(
+        signer, subject, lifetime=options.days * DAY, client_tls=client_tls, deadline=deadline
+    )
+
+
+def _subject(text: str) -> Name:
+    try:
+        return subject_name(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--subject: {error}") from None
 
 
 def _key(connection: Connection, which: str) -> tuple[str, str | None]:

@@ -38,7 +38,7 @@ def encode(connection: Connection) -> bytes:
     The snapshot is left out: it is kept beside the document, and changes while that does not.
     """
     connection = replace(connection, snapshot=None)
-    return json.dumps(_plain(connection), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(plain(connection), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def version_of(connection: Connection) -> str:
@@ -49,14 +49,15 @@ def version_of(connection: Connection) -> str:
     return hashlib.sha256(encode(replace(connection, version=""))).hexdigest()[:32]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return dataclasses as plain data, without what equals a default."""
     if is_dataclass(value):
         members = ((field, getattr(value, field.name)) for field in fields(value))
-        return {field.name: _plain(member) for field, member in members if member != default_of(field)}
+        return {field.name: plain(member) for field, member in members if member != default_of(field)}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return value
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fedbridge.ports import (
         Clock,
         ConnectionRegistry,
-        KeyRing,
+        IdTokenKeys,
         LogoutTokens,
         ReplayGuard,
         SessionStore,
@@ -102,6 +102,6 @@ class FrontChannel(Services):
 class BackChannel(Services):
     """What Cognito's and the IdP's back-channel routes need."""
 
-    id_token_keys: KeyRing
+    id_token_keys: IdTokenKeys
     logout_tokens: Callable[[], LogoutTokens]
     replays: Callable[[], ReplayGuard]

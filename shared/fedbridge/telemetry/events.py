@@ -23,11 +23,14 @@ _TEXT, _COUNT, _MEASURE = (str,), (int,), (int, float)
 
 FIELDS: Mapping[str, tuple[type, ...]] = {
     "calls": _TEXT,  # milliseconds by what was waited for: `store=9 token=118`
+    "age_days": _MEASURE,  # of a ring's active key
+    "certificate_days": _MEASURE,  # until its certificate ends
     "claims": _TEXT,  # names of mapped claims, as the configuration has them; never values
     "client_id": _TEXT,  # Cognito's client id at the bridge, which is no secret
     "connection": _TEXT,
     "correlation_id": _TEXT,
     "count": _COUNT,
+    "due_days": _MEASURE,  # until a ring's active key has to give way
     "duration_ms": _MEASURE,
     "error": _TEXT,  # the OAuth error code that the caller is told
     "exception": _TEXT,  # the class, never the message
@@ -37,7 +40,10 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "phase": _TEXT,  # of the transaction, as it was found
     "provider": _TEXT,  # the name of an identity provider in the user pool, as the configuration has it
     "reason": _TEXT,
+    "ring": _TEXT,
     "route": _TEXT,  # the path template
+    "serial": _COUNT,  # of a ring's key, as its tags and its secret's name say it
+    "step": _TEXT,  # of a key ring: stage, activate, remove, disable; what comes next
     "status": _COUNT,  # the HTTP status that the caller gets
     "store_ms": _MEASURE,  # of it, waiting for the tables
     "trigger": _TEXT,  # what made Cognito call a trigger: PreSignUp_ExternalProvider, …
@@ -51,6 +57,7 @@ _COMMON = frozenset({
     "calls", "client_id", "connection", "correlation_id", "duration_ms", "error", "method", "reason", "route", "status",
 })  # fmt: skip
 _UPSTREAM = frozenset({"upstream_code", "upstream_endpoint", "upstream_status"})
+_RING = frozenset({"connection", "correlation_id", "kid", "reason", "ring"})
 _FAULT = frozenset({"exception", "location"})
 _TRIGGER = frozenset({"correlation_id", "provider", "reason", "trigger"})
 
@@ -114,6 +121,17 @@ EVENTS: Mapping[str, Event] = {
     "groups_dropped": Event(level="WARNING", metric="GroupsDropped", fields=_TRIGGER | {"count"}),
     "trigger_refused": Event(level="WARNING", metric="TriggerRefused", fields=_TRIGGER),
     "trigger_failed": Event(level="WARNING", metric="TriggerFailed", fields=_TRIGGER),
+    "key_ring_checked": Event(
+        level="INFO", metric=None, fields=_RING | {"age_days", "certificate_days", "step"}
+    ),
+    "key_ring_moved": Event(level="INFO", metric="KeyRingMoved", fields=_RING | {"step"}),
+    "connection_republished": Event(level="INFO", metric=None, fields=_COMMON),
+    "key_awaits_confirmation": Event(
+        level="WARNING", metric="KeyAwaitsConfirmation", fields=_RING | {"due_days"}
+    ),
+    "key_rotation_overdue": Event(level="WARNING", metric="KeyRotationOverdue", fields=_RING),
+    "key_ring_failed": Event(level="WARNING", metric="KeyRingFailed", fields=_RING | {"exception"}),
+    "key_lost": Event(level="WARNING", metric="KeyLost", fields=_RING | {"serial"}),
     "internal_error": Event(level="ERROR", metric="InternalError", fields=_COMMON | _FAULT | {"trigger"}),
     "configuration_error": Event(
         level="ERROR", metric="ConfigurationError", fields=_COMMON | _FAULT | {"kid", "trigger"}

@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from fedbridge.cli import main
-from fedbridge.cli.certificates import certificate_pem, request_pem, subject_name
 from fedbridge.errors import ConfigurationError, KeyUnavailable
+from fedbridge.keys.certificates import certificate_pem, request_pem, subject_name
 from fedbridge.keys.kms import KmsSigner
 from fedbridge.model.deadline import Deadline
 from tests.fakes.kms import FakeKms, client_error
@@ -198,7 +198,7 @@ def kms_signer(kms, key, algorithm=None):
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
 def test_a_key_in_kms_signs_its_own_certificate_and_request(kms, key):
     signer, subject, deadline = kms_signer(kms, key), subject_name("CN=bridge"), Deadline.after(20)
-    text = certificate_pem(signer, subject, days=1, client_tls=False, deadline=deadline)
+    text = certificate_pem(signer, subject, lifetime=86_400, client_tls=False, deadline=deadline)
     certificate = x509.load_pem_x509_certificate(text.encode())
     certificate.verify_directly_issued_by(certificate)
     assert certificate.public_key() == key.public_key()
@@ -213,7 +213,9 @@ def test_an_outage_of_kms_is_told(kms):
     signer = kms_signer(kms, rsa_key())
     kms.faults = [client_error("DisabledException", "Sign")]
     with pytest.raises(KeyUnavailable) as caught:
-        certificate_pem(signer, subject_name("CN=x"), days=1, client_tls=False, deadline=Deadline.after(20))
+        certificate_pem(
+            signer, subject_name("CN=x"), lifetime=86_400, client_tls=False, deadline=Deadline.after(20)
+        )
     assert caught.value.reason == "kms_key_disabled"
 
 

@@ -32,17 +32,24 @@ _HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
     "512": hashes.SHA512(),
 }
 _CLIENT_AUTH = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-_SIGNATURES_ONLY = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+
+
+def _key_usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=signs,
+        content_commitment=False,
+        key_encipherment=not signs,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+_SIGNATURES_ONLY = _key_usage(signs=True)
+_DECRYPTION_ONLY = _key_usage(signs=False)
 
 
 def public_key(jwk: Mapping[str, Any]) -> PublicKey:
@@ -64,36 +71,45 @@ def subject_name(text: str) -> x509.Name:
     except ValueError:
         name = None
     if name is None or not list(name):
-        raise ConfigurationError("--subject: must be a distinguished name such as CN=bridge,O=Acme,C=SE")
+        raise ConfigurationError("the subject must be a distinguished name such as CN=bridge,O=Acme,C=SE")
     return name
 
 
 def certificate_pem(
-    signer: Signer, subject: x509.Name, *, days: int, client_tls: bool, deadline: Deadline
+    signer: Signer,
+    subject: x509.Name,
+    *,
+    lifetime: int,
+    client_tls: bool,
+    deadline: Deadline,
+    now: float | None = None,
+    decrypting: PublicKey | None = None,
 ) -> str:
-    """Return a certificate of the signer's key, signed by itself, in PEM; it is valid from now on.
+    """Return a certificate of the signer's key, signed by itself, in PEM; it is valid from `now` on (default: the clock).
 
-    `client_tls` makes it one for TLS handshakes. The serial number is random, the validity in `days`. Raises
-    KeyUnavailable, DeadlineExceeded.
+    `client_tls` makes it one for TLS handshakes. With `decrypting` it is of that key, which cannot sign, or must not: the
+    signer does it in its place, and nobody is to take it for an authority. The serial number is random, `lifetime` in
+    seconds. Raises KeyUnavailable, DeadlineExceeded.
     """
-    key = public_key(signer.public_jwk)
-    now = datetime.now(UTC).replace(microsecond=0)
+    own = public_key(signer.public_jwk)
+    key = own if decrypting is None else decrypting
+    begins = (datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)).replace(microsecond=0)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(seconds=lifetime))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_SIGNATURES_ONLY, critical=True)
+        .add_extension(_SIGNATURES_ONLY if decrypting is None else _DECRYPTION_ONLY, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
     if client_tls:
         builder = builder.add_extension(_CLIENT_AUTH, critical=False)
     signed = builder.sign(
-        _lent(signer, key, deadline), _HASHES[signer.algorithm[2:]], rsa_padding=_padding(signer)
+        _lent(signer, own, deadline), _HASHES[signer.algorithm[2:]], rsa_padding=_padding(signer)
     )
     return signed.public_bytes(Encoding.PEM).decode("ascii")
 
