@@ -32,7 +32,20 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fedbridge {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (dev, connections, keys, secrets, register, check, claims, explain, console, cognito, tokens, triggers):
+    for module in (
+        dev,
+        connections,
+        keys,
+        secrets,
+        register,
+        check,
+        claims,
+        explain,
+        console,
+        cognito,
+        tokens,
+        triggers,
+    ):
         module.add_command(commands)
     return parser
 
