@@ -1,5 +1,6 @@
 """What README and docs tell people to type: each command exists and takes these options, and what can run here, runs."""
 
+import io
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from fedbridge.cli import main, parser
 from fedbridge.cli.keys import write_private_key
+from fedbridge.op.client_authentication import secret_hash
 from tests.counterparts.process import START_SECONDS, Program, clean_environment
 from tests.infra.template import Template
 from tests.support import markdown, sample_triggers
@@ -28,6 +30,8 @@ REGION = "eu-north-1"
 # The AWS CLI's own, which no service's model knows.
 CUSTOM = {("logs", "tail"): {"--since", "--filter-pattern"}}
 GLOBAL = {"--query", "--output", "--region", "--profile", "--cli-input-json"}
+COGNITO_SECRET = "s" * 43
+"""What Cognito has, wherever a page has the hash of one."""
 OTHERS = {"cd", "curl", "export", "git", "openssl", "rm"}
 SAM = {"build", "deploy", "delete", "validate", "local invoke"}
 
@@ -224,17 +228,39 @@ def operator(account, monkeypatch, tmp_path):
             write_private_key(tmp_path / f"{at}.stored.pem", "P-256")
             value = (tmp_path / f"{at}.stored.pem").read_text()
             boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)
+        text = re.sub(r"sha256:[0-9a-f]{64}", secret_hash(COGNITO_SECRET), text, count=1)
         (tmp_path / "connections.yaml").write_text(text)
 
     return prepare
 
 
+@pytest.fixture
+def pool(operator, monkeypatch):
+    """A user pool, an app client and the client secret; returns what stands for them in the pages."""
+    monkeypatch.setenv("COGNITO_CLIENT_SECRET", COGNITO_SECRET)
+    monkeypatch.setattr("sys.stdin", Agreeing())
+    cognito = boto3.client("cognito-idp")
+    pool_id = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    app = cognito.create_user_pool_client(UserPoolId=pool_id, ClientName="web")["UserPoolClient"]
+    return {"eu-north-1_EXAMPLE01": pool_id, "APP_CLIENT_ID": app["ClientId"]}
+
+
+class Agreeing(io.StringIO):
+    """A terminal at which somebody says yes."""
+
+    def isatty(self):
+        return True
+
+    def readline(self, *_):
+        return "yes\n"
+
+
 @pytest.mark.parametrize(
     "name", [found.name for found in PAGES if any(c.startswith("fedbridge ") for c in commands(found))]
 )
-def test_every_fedbridge_command_runs(name, operator, capsys, tmp_path):
+def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path):
     """In the order of the page, with the page's own connections, or else the README's."""
-    found = markdown.page(name)
+    found, pool = markdown.page(name), None
     whole = [fence.text for fence in found.fences("yaml") if fence.text.startswith("connections:")]
     (example,) = markdown.page("README.md").fences("yaml")
     operator(whole[0] if whole else example.text)
@@ -248,13 +274,24 @@ def test_every_fedbridge_command_runs(name, operator, capsys, tmp_path):
     for command in commands(found):
         if not command.startswith("fedbridge "):
             continue
-        words = shlex.split(re.sub(r'"\$\(.*\)"', "CONNECTIONS_TABLE", command.partition(" > ")[0]))
+        words = shlex.split(re.sub(r'"\$\(.*\)"', "CONNECTIONS_TABLE", re.split(" [<>] ", command)[0]))
         if words[1] == "dev":
             _serve(words[1:])
         elif words[1] in ("check", "register"):
-            parser().parse_args(words[1:])  # These need an IdP: tests/interop/test_{check,registration}.py have one.
+            parser().parse_args(
+                words[1:]
+            )  # These need an IdP: tests/interop/test_{check,registration}.py have one.
+        elif words[1] == "tokens":
+            parser().parse_args(
+                words[1:]
+            )  # It needs a token: tests/interop/test_cognito_commands.py has some.
+        elif words[1] == "cognito":
+            pool = request.getfixturevalue("pool") if pool is None else pool
+            assert main([pool.get(word, word) for word in words[1:]]) == 0, command
         elif words[1:3] == ["triggers", "check"]:
-            parser().parse_args(words[1:])  # It needs a pool: tests/functional/test_triggers_command.py has one.
+            parser().parse_args(
+                words[1:]
+            )  # It needs a pool: tests/functional/test_triggers_command.py has one.
         else:
             assert main(words[1:]) == 0, command
     capsys.readouterr()

@@ -14,6 +14,7 @@ from fedbridge.cli import main
 from fedbridge.cli.tokens.codes import CODES
 from fedbridge.cli.tokens.judging import duration
 from tests.counterparts.loopback import LoopbackServer, json_reply
+from tests.support.markdown import codes, page
 
 POOL = "eu-north-1_EXAMPLE01"
 ISSUER = f"https://cognito-idp.eu-north-1.amazonaws.com/{POOL}"
@@ -139,7 +140,7 @@ NOW = time.time()
 
 
 @pytest.mark.parametrize(
-    "changes, options, codes",
+    "changes, options, found",
     [
         ({"iss": None}, (), ["issuer_missing"]),
         ({"iss": 7}, (), ["issuer_missing"]),
@@ -166,8 +167,8 @@ NOW = time.time()
         ({"iss": f"{ISSUER}X", "exp": NOW - 1}, ("--client-id", "b"), ["issuer_pool", "audience_wrong", "expired"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_the_claims(verify, changes, options, codes):
-    assert verify(id_token(**changes), *options) == codes
+def test_what_is_wrong_with_the_claims(verify, changes, options, found):
+    assert verify(id_token(**changes), *options) == found
 
 
 @pytest.mark.parametrize("domain", ["acme.auth.eu-north-1.amazoncognito.com", "a.auth-fips.us-gov-west-1.amazoncognito.com"])  # fmt: skip
@@ -217,11 +218,11 @@ def test_an_issuer_that_nobody_should_call_is_refused(issuer, capsys, monkeypatc
 def cognito(monkeypatch):
     """Cognito as far as GetUser goes; returns what it is to answer, by AWS's own code, and what it was sent."""
     sent: list[Any] = []
-    codes: list[str | None] = []
+    answers: list[str | None] = []
 
     def answer(request):
         sent.append(request)
-        (code,) = codes
+        (code,) = answers
         if code is None:
             return json_reply({"Username": "alice", "UserAttributes": []})
         return json_reply({"__type": code, "message": "Access Token has been revoked"}, status=400)
@@ -229,7 +230,7 @@ def cognito(monkeypatch):
     server = LoopbackServer(answer)
     with server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.origin)
-        yield codes, sent
+        yield answers, sent
 
 
 SCOPE = "openid aws.cognito.signin.user.admin"
@@ -245,8 +246,8 @@ SCOPE = "openid aws.cognito.signin.user.admin"
     ],
 )
 def test_cognito_is_asked_about_a_good_access_token(verify, cognito, code, found):
-    codes, sent = cognito
-    codes[:] = [code]
+    answers, sent = cognito
+    answers[:] = [code]
     token = id_token(aud=None, token_use="access", client_id="app", scope=SCOPE)
     assert verify(token, more=("--json",)) == found
     assert [entry.headers["x-amz-target"] for entry in sent] == ["AWSCognitoIdentityProviderService.GetUser"]
@@ -320,6 +321,16 @@ def test_whose_token_it_should_be_must_be_said(capsys):
 )
 def test_durations_are_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def test_every_code_is_explained():
+    listed = {
+        codes(code)[0]: (severity, why)
+        for code, severity, why in page("docs/cognito.md").table("What is the matter")
+    }
+    assert listed == {
+        code: (advice.severity, f"{advice.why} {advice.fix}") for code, advice in CODES.codes.items()
+    }
 
 
 def test_every_code_has_its_test():
