@@ -145,8 +145,12 @@ def running_bridge(
     payload: PayloadFormat = "2.0",
     function_timeout: float = 29.0,
     private_hosts: Sequence[str] = (),
+    publish: Callable[[Path], str] | None = None,
 ) -> Iterator[RunningBridge]:
-    """Write connections.yaml, keys and secrets into `folder`, serve the functions, register the clients at `op`."""
+    """Write connections.yaml, keys and secrets into `folder`, serve the functions, register the clients at `op`.
+
+    The functions read the file, or what `publish` makes of it: it returns FEDBRIDGE_CONNECTIONS.
+    """
     with pytest.MonkeyPatch.context() as environment:
         gateway = ApiGateway({}, payload=payload)
         secrets = {each.name: canaries.canary(new_client_secret(), "client_secret") for each in connections}
@@ -158,6 +162,8 @@ def running_bridge(
         file.write_text("\n".join(["connections:", *itertools.chain.from_iterable(written.values())]) + "\n")
         for name, value in _environment(gateway.url, op, folder, file, private_hosts).items():
             environment.setenv(name, value)
+        if publish is not None:
+            environment.setenv("FEDBRIDGE_CONNECTIONS", publish(file))
         gateway.routes = {
             key: _watched(in_process(handler, timeout=function_timeout))
             for key, handler in _handlers(environment).items()
