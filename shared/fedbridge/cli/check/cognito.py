@@ -182,8 +182,8 @@ def _discovery(context: CheckContext, wanted: Expected) -> Iterator[Finding]:
         response = context.http.send(request, context.deadline())
         document = decode_object(response.body) if response.status == 200 else {}
     except (UpstreamError, DeadlineExceeded, InvalidJson) as failure:
-        reason = failure.reason if isinstance(failure, UpstreamError | DeadlineExceeded) else "no JSON object"
-        yield found("cognito_discovery", f"{url} cannot be read ({reason}).")
+        why = failure.reason if isinstance(failure, UpstreamError | DeadlineExceeded) else "no JSON object"
+        yield found("cognito_discovery", f"{url} cannot be read ({why}).")
         return
     if response.status != 200:
         yield found("cognito_discovery", f"{url} answers {response.status}.")
