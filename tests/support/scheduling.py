@@ -13,7 +13,11 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 TOGETHER = ("tests/counterparts/", "tests/infra/", "tests/interop/")
 """Folders whose files each stay in one worker."""
 
-DEPLOYMENT = ("tests/infra/test_deploy.py", "tests/infra/test_deployed_sign_in.py")
+DEPLOYMENT = (
+    "tests/infra/test_deploy.py",
+    "tests/infra/test_deployed_sign_in.py",
+    "tests/infra/test_quickstart.py",
+)
 """Files that share one deployed stack."""
 
 
