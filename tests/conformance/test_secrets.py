@@ -160,18 +160,22 @@ def test_a_new_value_is_seen_after_five_minutes(backend, clock, deadline):
     assert secrets.get(reference, deadline) == "new"
 
 
-def test_a_new_value_is_seen_on_demand_every_30_seconds(backend, clock, deadline):
+def test_a_new_value_is_seen_on_demand_and_then_every_30_seconds(backend, clock, deadline):
     secrets, reference = backend.secrets(clock), backend.reference("secret")
     backend.write("secret", "old")
     assert secrets.get(reference, deadline) == "old"
     backend.write("secret", "new")
 
-    clock.now += COOL_DOWN - 1
-    assert secrets.get(reference, deadline, refresh=True) == "old"
-    clock.now += 1
     assert secrets.get(reference, deadline) == "old"
     assert secrets.get(reference, deadline, refresh=True) == "new"
     assert secrets.get(reference, deadline) == "new"
+
+    backend.write("secret", "newer")
+    clock.now += COOL_DOWN - 1
+    assert secrets.get(reference, deadline, refresh=True) == "new"
+    clock.now += 1
+    assert secrets.get(reference, deadline) == "new"
+    assert secrets.get(reference, deadline, refresh=True) == "newer"
 
 
 def test_threads_share_it(backend, clock, deadline):

@@ -30,7 +30,7 @@ STALE = 3600.0
 """Seconds that the last good value may serve while its store is down."""
 
 COOL_DOWN = 30.0
-"""Seconds between two reads of one reference while a usable value is known, whoever asks and however often."""
+"""Seconds after a read on demand, or one that failed, in which nobody reads again while a usable value is known."""
 
 MAX_BYTES = 64 * 1024
 """Secrets Manager's own limit (65,536 bytes), kept for files too."""
@@ -50,7 +50,7 @@ _REASONS = {
 class _Entry:
     value: str = field(repr=False)
     read_at: float
-    tried_at: float
+    quiet_until: float = 0.0
 
 
 class CachedSecrets:
@@ -58,7 +58,8 @@ class CachedSecrets:
 
     A value is fresh for 5 minutes. When its store is throttled, slow or unreachable, the last good one serves for up to
     an hour, which is told to `telemetry` (`keys_stale`); a secret that is gone or denied is not used any longer.
-    `refresh` reads again, but at most every 30 s, so that a storm of refused sign-ins costs one call.
+    `refresh` reads again at once, but then not for 30 s, so that a storm of refused sign-ins costs one call, and a secret
+    that was replaced just after it was read costs nobody a sign-in.
 
     `env:` and `file:` need `allow_local`: they are for local runs, where `folder` is what file names are relative to.
     """
@@ -112,7 +113,7 @@ class CachedSecrets:
         if entry is None or now - entry.read_at >= STALE:
             return None
         wanted = refresh or now - entry.read_at >= FRESH
-        return None if wanted and now - entry.tried_at >= COOL_DOWN else entry.value
+        return None if wanted and now >= entry.quiet_until else entry.value
 
     def _reread(self, reference: Reference, deadline: Deadline, *, refresh: bool) -> str:
         key = reference.document
@@ -128,9 +129,10 @@ class CachedSecrets:
                 self._entries.discard(key)
                 raise
             self._telemetry.event("keys_stale", reason=failure.reason)
-            self._entries.put(key, replace(entry, tried_at=now))
+            self._entries.put(key, replace(entry, quiet_until=now + COOL_DOWN))
             return entry.value
-        self._entries.put(key, _Entry(value=value, read_at=now, tried_at=now))
+        quiet_until = now + COOL_DOWN if refresh else 0.0
+        self._entries.put(key, _Entry(value=value, read_at=now, quiet_until=quiet_until))
         return value
 
     def _read(self, reference: Reference, deadline: Deadline) -> str:
