@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import webbrowser
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fedbridge.cli.console.desk import Key
 
 
 def add_command(commands: Any) -> None:
@@ -83,4 +89,24 @@ def desk_of(options: argparse.Namespace) -> Any:
     elif options.environment is not None:
         lines = logs.CloudWatchLogs(sdk_client("logs"), options.environment, seconds(options.since))
     found: source.Source = source.TableSource(options.table) if options.table else source.FileSource(options)
-    return WorkingDesk(options, found, lines, tuple)
+    return WorkingDesk(options, found, lines, _rotated(options.table))
+
+
+def _rotated(table: str | None) -> Callable[[], Sequence[Key]]:
+    """Return what reads the rings; a file has none that anybody rotates."""
+    if table is None:
+        return tuple
+    from fedbridge.aws import sdk_client  # noqa: PLC0415
+    from fedbridge.cli.connections.loading import BUDGET  # noqa: PLC0415
+    from fedbridge.cli.console.keys import keys_of_rings  # noqa: PLC0415
+    from fedbridge.model.deadline import Deadline  # noqa: PLC0415
+    from fedbridge.wiring import key_rings  # noqa: PLC0415
+
+    rings = key_rings(table, cache(sdk_client))
+
+    def read() -> Sequence[Key]:
+        deadline = Deadline.after(BUDGET)
+        found = (rings.get(name, deadline) for name in rings.names(deadline))
+        return keys_of_rings(ring for ring in found if ring is not None)
+
+    return read

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.console.desk import Key
+from fedbridge.model.key_ring import Step, upcoming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
     from fedbridge.model.connection import Connection
+    from fedbridge.model.key_ring import RingKey, StoredRing
 
 
 def keys_of(connection: Connection) -> tuple[Key, ...]:
@@ -50,3 +53,57 @@ def _decrypting(connection: Connection, jwks: Sequence[Mapping[str, Any]]) -> It
             reference=references[index] if index < len(references) else "",
             state="active",
         )
+
+
+DONE = {
+    "publish": "is published next",
+    "activate": "becomes active",
+    "remove": "is withdrawn",
+    "disable": "is switched off",
+}
+"""What each step does to the key that it names."""
+
+
+def keys_of_rings(rings: Iterable[StoredRing]) -> tuple[Key, ...]:
+    """Return the keys of every ring that are still in use, with what happens to each next."""
+    return tuple(
+        _of_ring(ring, key)
+        for ring in sorted(rings, key=lambda ring: ring.name)
+        for key in ring.state.of("active", "next", "retired")
+    )
+
+
+def _of_ring(ring: StoredRing, key: RingKey) -> Key:
+    steps = upcoming(ring.policy, ring.state)
+    own = next((step for step in steps if step.kid == key.kid), None)
+    return Key(
+        use=ring.policy.use,
+        kid=key.kid,
+        reference=key.reference,
+        state=key.state if key.state != "removed" else "retired",
+        ring=ring.name,
+        created_at=key.created_at,
+        expires_at=key.not_after,
+        next_step=_next_step(key, own, steps),
+        awaits_confirmation=own is not None and own.action == "confirm",
+    )
+
+
+def _next_step(key: RingKey, own: Step | None, steps: Sequence[Step]) -> str:
+    if own is not None and own.action == "confirm":
+        return "upload it at the identity provider, then: fedbridge keys confirm"
+    if own is not None:
+        return f"{DONE[own.action]} {_day(own)}"
+    staged = next((step for step in steps if step.action == "stage"), None)
+    if key.state == "active" and staged is not None:
+        return f"the key after it is made {_day(staged)}"
+    waits = next((step for step in steps if step.action in {"activate", "confirm"}), None)
+    if key.state == "active" and waits is not None:
+        return "gives way when the next key is ready"
+    return ""
+
+
+def _day(step: Step) -> str:
+    if step.at <= time.time():
+        return "now"
+    return time.strftime("on %Y-%m-%d %H:%M UTC", time.gmtime(step.at))
