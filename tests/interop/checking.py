@@ -27,7 +27,7 @@ from fedbridge.jws import b64url
 from tests.counterparts.faults import Answer, Fault
 from tests.counterparts.oidc_provider import Client, OidcProvider, Route
 from tests.fakes.certificates import Authority
-from tests.fakes.peers import Peer, answer, answering
+from tests.fakes.peers import Peer, Visit, answer, answering
 from tests.interop.bridge import RunningBridge
 from tests.support import canaries
 from tests.support.client_certificates import self_signed
@@ -38,11 +38,15 @@ DAY = dt.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a set-up is made in: a folder for its files, the IdP, and other servers by what is wrong with them."""
+    """What a set-up is made in: a folder for its files, the IdP, the bridge's address, and other servers by what is
+    wrong with them, with the PEM file of their authority.
+    """
 
     folder: Path
     op: OidcProvider
+    bridge: str
     servers: Mapping[str, str]
+    authority: str
 
     def stored(self, name: str, text: str) -> str:
         """Write a file of the set-up and return its reference."""
@@ -72,7 +76,7 @@ class Broken:
     registered: Registered = field(default_factory=dict)
     faults: Faults = field(default_factory=dict)
     clock: float = 0.0
-    options: tuple[str, ...] = ()
+    options: tuple[str | Callable[[World], str], ...] = ()
     bridge: bool = True
 
 
@@ -123,7 +127,8 @@ class Operator:
         assert tls is not None
         return [
             broken.of, "--file", str(self._file(broken)), "--local", "--ca-bundle", str(tls.authority),
-            *(["--base-url", self.bridge.url] if broken.bridge else []), *broken.options,
+            *(["--base-url", self.bridge.url] if broken.bridge else []),
+            *(each(self.world) if callable(each) else each for each in broken.options),
         ]  # fmt: skip
 
     def _file(self, broken: Broken) -> Path:
@@ -188,13 +193,19 @@ def broken_servers(folder: Path, authority: Authority) -> Iterator[Mapping[str, 
         "untrusted": Authority(folder / "other").server("localhost"),
         "no intermediate": authority.server_without_intermediate("localhost"),
     }
+    peers = {name: Peer(answering(answer(b"", b"404 Not Found")), tls) for name, tls in contexts.items()}
+    peers["no TLS"] = Peer(_plainly)
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(Peer(answering(answer(b"", b"404 Not Found")), tls)).url(
-                "", host="localhost", scheme="https"
-            )
-            for name, tls in contexts.items()
+            name: stack.enter_context(peer).url("", host="localhost", scheme="https")
+            for name, peer in peers.items()
         }
+
+
+def _plainly(visit: Visit) -> None:
+    """Answer what is no HTTP with HTTP, as a server on the wrong port does."""
+    visit.send(answer(b"", b"400 Bad Request"))
+    visit.stall()
 
 
 # --- ways to break a set-up ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -54,7 +53,6 @@ FEATURES = {
     },
 }  # fmt: skip
 A_KEY = private_pem(ec_key(number=966))
-AUTHORITY = "the authority of the broken servers"
 ELSEWHERE = "https://login.elsewhere.example"
 
 
@@ -72,7 +70,7 @@ def elsewhere(code, server, *more):
     return Broken(
         codes=(code, *more),
         change=lambda world: {"issuer": world.servers[server]},
-        options=("--ca-bundle", AUTHORITY),
+        options=("--ca-bundle", lambda world: world.authority),
         bridge=False,
     )
 
@@ -155,6 +153,11 @@ OWN_SIDE = {
         codes=("key_invalid",), change=authenticating(key=a_file("no key"))
     ),
     "one key for two purposes": Broken(codes=("keys_conflict",), change=twice, options=("--no-probe",)),
+    "a text in the place of a certificate": Broken(
+        codes=("certificate_invalid",),
+        change=authenticating(certificate=a_file("none"), x5t_s256=True),
+        options=("--no-probe",),
+    ),
     "a certificate of another key": Broken(
         codes=("certificate_mismatch",), change=certified(of=965), options=("--no-probe",)
     ),
@@ -196,6 +199,7 @@ ON_THE_WAY = {
     "TLS with the certificate of another host": elsewhere("tls_certificate_name", "another name"),
     "TLS with an authority that nobody knows": elsewhere("tls_certificate_untrusted", "untrusted"),
     "TLS without the certificate in between": elsewhere("tls_certificate_untrusted", "no intermediate"),
+    "a server that does not speak TLS": elsewhere("tls_failed", "no TLS"),
     "a clock that is off by five minutes": Broken(
         codes=("assertion_time_refused", "clock_off"), clock=-300, bridge=False
     ),
@@ -355,6 +359,11 @@ OFFERS = {
         change={"logout": {"mode": "client_id"}},
         faults=advertising(end_session_endpoint=None),
     ),
+    "sign-outs that nobody is told of": Broken(
+        codes=("logout_notice_not_offered",),
+        change={"logout": {"mode": "client_id", "sessions": True, "back_channel": True}},
+        faults=advertising(backchannel_logout_supported=False),
+    ),
     "no way to revoke tokens": Broken(
         codes=("revocation_not_offered",),
         change={"logout": {"revoke_tokens": True}},
@@ -465,6 +474,18 @@ REQUEST = {
         of="pushed",
         faults={"pushed_authorization_request": Fault(answer=ANSWERS["unavailable"])},
     ),
+    "a request longer than the IdP takes": Broken(
+        codes=("request_not_sent",), change={"authorization": {"max_query": 128}}
+    ),
+    "a pushed request that meets another door": Broken(
+        codes=("client_refused",),
+        of="pushed",
+        faults={
+            "pushed_authorization_request": Fault(
+                answer=Answer(status=401, body='{"error":"invalid_client"}')
+            )
+        },
+    ),
     "a page that says nothing": Broken(
         codes=("authorization_request_inconclusive",),
         faults={"authorization": Fault(answer=ANSWERS["empty 403"])},
@@ -474,6 +495,14 @@ REQUEST = {
 THE_BRIDGE = {
     "a key that was not published yet": Broken(
         codes=("client_jwks_outdated",), change=authenticating(next_key=a_key(961))
+    ),
+    "an address where something else is": Broken(
+        codes=("bridge_discovery_missing", "client_jwks_unavailable"),
+        options=("--base-url", lambda world: world.op.issuer, "--no-probe"),
+    ),
+    "another name of the bridge": Broken(
+        codes=("bridge_issuer_mismatch",),
+        options=("--base-url", lambda world: world.bridge.replace("localhost", "127.0.0.1"), "--no-probe"),
     ),
     "an address where no bridge is": Broken(
         codes=("bridge_unreachable",), options=("--base-url", "http://127.0.0.1:9", "--no-probe")
@@ -509,8 +538,11 @@ def servers(authority, tmp_path_factory):
 
 
 @pytest.fixture
-def operator(bridge, servers, tmp_path, capsys):
-    return Operator(bridge=bridge, world=World(folder=tmp_path, op=bridge.op, servers=servers), capsys=capsys)
+def operator(bridge, servers, authority, tmp_path, capsys):
+    world = World(
+        folder=tmp_path, op=bridge.op, bridge=bridge.url, servers=servers, authority=authority.bundle
+    )
+    return Operator(bridge=bridge, world=world, capsys=capsys)
 
 
 @pytest.mark.parametrize("good", named(SET_UPS_THAT_WORK))
@@ -521,9 +553,7 @@ def test_nothing_is_found_where_nothing_is_wrong(operator, good):
 
 
 @pytest.mark.parametrize("broken", named(*LISTS))
-def test_what_is_wrong_is_found_and_named(operator, authority, broken):
-    if AUTHORITY in broken.options:
-        broken = replace(broken, options=("--ca-bundle", authority.bundle))
+def test_what_is_wrong_is_found_and_named(operator, broken):
     checked = operator.check(broken)
     assert checked.codes == sorted(broken.codes), checked.findings
     assert checked.exit_code == int(checked.is_bad)

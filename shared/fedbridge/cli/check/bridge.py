@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +81,8 @@ def _sp_metadata(context: CheckContext, url: str) -> Iterator[Finding]:
         return
     if expected is None:
         return
-    shown = {_der(body.decode("ascii", "replace")) for body in _CERTIFICATE.findall(response.body)}
-    wanted = {_der(jwk["x5c"][0]) for jwk in expected if "x5c" in jwk}
+    shown = {b"".join(text.split()) for text in _CERTIFICATE.findall(response.body)}
+    wanted = {jwk["x5c"][0].encode() for jwk in expected if "x5c" in jwk}
     if shown != wanted:
         yield found("sp_metadata_outdated", f"{url} shows other certificates than would be published now.")
 
@@ -107,10 +106,6 @@ def _json(context: CheckContext, url: str) -> tuple[int, dict[str, Any] | None]:
 def _send(context: CheckContext, url: str) -> Any:
     request = OutboundRequest(method="GET", url=url, max_bytes=256 * 1024)
     return context.observed.send(request, context.deadline())
-
-
-def _der(text: str) -> bytes:
-    return base64.b64decode("".join(text.split()))
 
 
 def _kids(jwks: Any) -> set[str]:

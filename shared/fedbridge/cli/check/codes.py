@@ -255,6 +255,10 @@ OWN_KEYS = {
     "key_invalid": Advice(
         "error", "own keys and secrets", _BREAKS, "Store a key that the connection can use; `fedbridge keys new` makes one.",
     ),
+    "key_ring_not_filled": Advice(
+        "unknown", "own keys and secrets", "The ring's keys are in the table alone, not in the file.",
+        "Check what is published: --table.",
+    ),
     "key_missing": Advice(
         "error", "own keys and secrets", _BREAKS, "Correct the reference, or create the key.",
     ),
@@ -493,9 +497,6 @@ SAML = {
     "saml_signature_algorithm_not_offered": Advice(
         "error", "SAML bindings", "The IdP refuses the bridge's requests.",
         "Set saml.request.signature_algorithm to one of those, with a key that goes with it.",
-    ),
-    "saml_request_not_sent": Advice(
-        "error", "SAML bindings", "No sign-in begins.", "Change what the message names.",
     ),
 }  # fmt: skip
 

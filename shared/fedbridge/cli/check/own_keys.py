@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import load_der_x509_certificate
 
 from fedbridge.cli.check.codes import found
+from fedbridge.configuration.rings import SCHEME
 from fedbridge.errors import ConfigurationError, DeadlineExceeded, FedbridgeError, KeyUnavailable
 from fedbridge.jws import b64url
 from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
@@ -59,14 +60,18 @@ def own_key_findings(context: CheckContext) -> Iterator[Finding]:
         yield found("connection_disabled", "The connection is disabled.")
     problems = [*_secret(context), *_keys(context), *_mutual_tls(context)]
     yield from problems
-    if not any(each.severity == "error" for each in problems):
+    if all(each.severity == "warning" for each in problems):
         yield from _together(context)
 
 
-def loading_failed(path: str, reference: str, failure: FedbridgeError, *, missing: str) -> Finding:
-    """Return the finding for a key or secret that cannot be had; `missing` is the code where there is none."""
-    what = f"{path} ({reference.partition(':')[0]}:): {failure}."
+def loading_failed(
+    context: CheckContext, path: str, failure: FedbridgeError, *references: str, missing: str
+) -> Finding:
+    """Return the finding for what these references should bring; `missing` is the code where one of them brings nothing."""
+    what = f"{path}: {failure}."
     reason = failure.reason
+    if any(each.startswith(SCHEME) for each in references):
+        return found("key_ring_not_filled", f"{path} is filled in by {', '.join(references)}.")
     if isinstance(failure, KeyUnavailable):
         code = {
             **dict.fromkeys(_DISABLED, "key_disabled"),
@@ -76,9 +81,21 @@ def loading_failed(path: str, reference: str, failure: FedbridgeError, *, missin
         return found(code, what)
     if isinstance(failure, DeadlineExceeded):
         return found("key_unavailable", f"{path}: it took too long.")
-    # CachedSecrets says so of files and variables, which have no reasons of their own.
-    absent = any(words in str(failure) for words in ("No such file", "is not set", "is missing", "is empty"))
+    absent = any(_brings_nothing(context, each) for each in references)
     return found(missing if absent else _TLS_REASONS.get(reason, "key_invalid"), what)
+
+
+def _brings_nothing(context: CheckContext, reference: str) -> bool:
+    """Tell whether there is no value at all, such as no file; what KMS lacks has a reason of its own."""
+    if reference.startswith("kms:"):
+        return False
+    try:
+        context.secrets.get(reference, context.deadline())
+    except ConfigurationError:
+        return True
+    except FedbridgeError:
+        return False
+    return False
 
 
 def _secret(context: CheckContext) -> Iterator[Finding]:
@@ -90,9 +107,8 @@ def _secret(context: CheckContext) -> Iterator[Finding]:
         try:
             secret = context.secrets.get(profile.secret, context.deadline())
         except FedbridgeError as failure:
-            yield loading_failed(
-                "client_authentication.secret", profile.secret, failure, missing="secret_missing"
-            )
+            path = "client_authentication.secret"
+            yield loading_failed(context, path, failure, profile.secret, missing="secret_missing")
             return
         algorithm = profile.algorithm or "HS256"
         if profile.method == "client_secret_jwt" and not fits_hmac(algorithm, secret):
@@ -109,7 +125,7 @@ def _keys(context: CheckContext) -> Iterator[Finding]:
         try:
             public = key.load(context.deadline())
         except FedbridgeError as failure:
-            yield loading_failed(key.path, key.reference, failure, missing="key_missing")
+            yield loading_failed(context, key.path, failure, key.reference, missing="key_missing")
             continue
         except (InvalidSignature, ValueError):
             yield found("key_does_not_work", f"{key.path}: what the key makes does not fit its public half.")
@@ -159,6 +175,7 @@ def _declared(context: CheckContext) -> Iterator[_Key]:
 def _signs(signer: Signer, deadline: Deadline) -> Any:
     """Sign something and verify it with the public half; return that. Raises InvalidSignature."""
     from joserfc import jws  # noqa: PLC0415  signatures alone need it
+    from joserfc.errors import JoseError  # noqa: PLC0415
 
     from fedbridge.jws import sign_compact  # noqa: PLC0415
 
@@ -168,7 +185,7 @@ def _signs(signer: Signer, deadline: Deadline) -> Any:
         raise InvalidSignature
     try:
         jws.deserialize_compact(compact, key, algorithms=[signer.algorithm])
-    except ValueError:
+    except JoseError:
         raise InvalidSignature from None
     return signer.public_jwk
 
@@ -205,7 +222,9 @@ def _certificate(context: CheckContext, path: str, reference: str, public: Any) 
     try:
         text = context.secrets.get(reference, context.deadline())
     except FedbridgeError as failure:
-        yield loading_failed(f"{path}: certificate", reference, failure, missing="certificate_invalid")
+        yield loading_failed(
+            context, f"{path}: certificate", failure, reference, missing="certificate_invalid"
+        )
         return
     try:
         certificate = load_der_x509_certificate(certificates_der(text, reference)[0])
@@ -229,7 +248,9 @@ def _mutual_tls(context: CheckContext) -> Iterator[Finding]:
     try:
         chain = context.keys.client_certificate(policy, context.deadline()).chain
     except FedbridgeError as failure:
-        yield loading_failed("mutual_tls", policy.certificate, failure, missing="key_missing")
+        yield loading_failed(
+            context, "mutual_tls", failure, policy.certificate, policy.key, missing="key_missing"
+        )
         return
     certificate = load_der_x509_certificate(certificates_der(chain, policy.certificate)[0])
     ends = certificate.not_valid_after_utc.timestamp()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import secrets
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509 import load_pem_x509_certificate
 
-from fedbridge.cli.check.client import PLACEHOLDER
 from fedbridge.cli.check.codes import CODES, found
 from fedbridge.cli.check.network import DIAGNOSED, way_to, why
 from fedbridge.cli.check.own_keys import loading_failed
-from fedbridge.cli.connections import Quiet
 from fedbridge.errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -51,7 +48,6 @@ def saml_findings(context: CheckContext) -> Iterator[Finding]:
     yield from _certificates(provider, context)
     yield from _offers(saml, provider)
     yield from _signing(context, saml)
-    yield from _request(context, saml, providers)
     source = saml.metadata.source if saml.metadata is not None else ""
     called = [source] if source.startswith("https://") else []
     yield from way_to(context, [*called, *provider.artifact_services.values()])
@@ -88,9 +84,8 @@ def _read(
     except DeadlineExceeded:
         yield found("host_slow", f"{source} did not answer in time.")
     except KeyUnavailable as failure:
-        yield loading_failed(
-            "saml: metadata, signer or certificate", source, failure, missing="secret_missing"
-        )
+        path = "saml: metadata, signer or certificate"
+        yield loading_failed(context, path, failure, missing="secret_missing")
     except ConfigurationError as failure:
         weak = "bits" in str(failure)
         code = "saml_certificate_weak" if weak else "saml_metadata_unavailable"
@@ -181,37 +176,6 @@ def _document(context: CheckContext, saml: Saml) -> bytes:
         return context.secrets.get(source, context.deadline()).encode() if source else b""
     except FedbridgeError:
         return b""
-
-
-def _request(context: CheckContext, saml: Saml, providers: IdentityProviders) -> Iterator[Finding]:
-    """Make an AuthnRequest as a sign-in does, and send it nowhere."""
-    from fedbridge.sp.artifact import ArtifactResolver  # noqa: PLC0415  as above
-    from fedbridge.sp.saml import SamlUpstream  # noqa: PLC0415
-
-    upstream = SamlUpstream(
-        providers=providers,
-        keys=context.keys,
-        telemetry=Quiet(),
-        artifacts=ArtifactResolver(calls=context.calls(), clock=context.clock),
-        clock=context.clock,
-    )
-    base = context.base_url or PLACEHOLDER
-    try:
-        upstream.begin(
-            context.connection,
-            state=secrets.token_urlsafe(32),
-            callback_url=f"{base}/{context.connection.name}/saml/acs",
-            parameters={},
-            deadline=context.deadline(),
-        )
-    except UpstreamError as failure:
-        if failure.reason != "saml_binding_not_offered":
-            yield found("saml_request_not_sent", f"{failure}.")
-    except KeyUnavailable:
-        return  # A finding about our own keys.
-    except FedbridgeError as failure:
-        if saml.signing_keys or not saml.request.signed:
-            yield found("saml_request_not_sent", f"{failure}.")
 
 
 def _day(moment: float) -> str:
