@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from fedbridge.configuration.document import decode, encode
 from fedbridge.configuration.schema import schema
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
+from fedbridge.model.key_ring import KeyRing, RingKey, RingState, StoredRing
 from fedbridge.model.snapshot import Snapshot
 from fedbridge.net.outbound import OutboundClient
 from fedbridge.snapshots import Snapshots, refresh_snapshot
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, DynamoDBConnections
+from fedbridge.wiring import key_rings
 from tests.conformance.transactions import soon
 from tests.counterparts.loopback import LoopbackServer, Reply, json_reply
 from tests.counterparts.oidc_provider import Received
@@ -474,6 +476,43 @@ def test_the_previous_version_is_current_again_and_they_change_places(operator):
     assert operator.published() == first
     operator.run("restore", "--local", "acme")
     assert operator.published() == second
+
+
+def ring_of(operator, *files):
+    """Put a ring into the table; the first file is its active key."""
+    keys = tuple(
+        RingKey(kid=f"k{at}", reference=f"file:{file}", created_at=0, state="retired" if at else "active")
+        for at, file in enumerate(files)
+    )
+    rings = key_rings(operator.table, lambda _: operator.server.client)
+    stored = rings.get("signing", soon())
+    rings.put(
+        StoredRing(
+            name="signing",
+            policy=KeyRing(use="client-assertion", kind="secretsmanager:P-256"),
+            state=RingState(keys=keys),
+            revision=stored.revision if stored else 0,
+        ),
+        soon(),
+    )
+
+
+def test_a_ring_that_has_moved_on_is_what_is_restored(operator):
+    """Keys that the ring has removed since are nobody's any more: the configuration comes back, and not they."""
+    first, second = operator.folder / "first.pem", operator.folder / "second.pem"
+    for file in (first, second):
+        write_private_key(file, "P-256")
+    operator.apply(acme=operator.body(client_authentication__key=f"file:{first}"))
+    ringed = replace(operator.published(), rings={"client_authentication.key": ("signing",)})
+    operator.publisher.publish("acme", encode(ringed), "v-ringed", soon())
+    operator.apply(acme=operator.body(id_token__clock_skew=30))
+    ring_of(operator, second)
+    first.unlink()
+    operator.run("restore", "--local", "acme")
+    restored = operator.published()
+    assert restored.client_authentication.key == f"file:{second}"
+    assert restored.rings == {"client_authentication.key": ("signing",)}
+    assert restored.id_token.clock_skew == 60
 
 
 def test_there_is_nothing_to_restore_before_the_second_version(operator):

@@ -14,6 +14,7 @@ from fedbridge.cli.connections.loading import BUDGET, Quiet, load_all
 from fedbridge.cli.dev import loopback_hosts
 from fedbridge.client_secrets import with_managed_secrets
 from fedbridge.configuration.document import decode
+from fedbridge.configuration.rings import filled, rings_in
 from fedbridge.errors import ConfigurationError, FedbridgeError
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
@@ -22,13 +23,14 @@ from fedbridge.net.outbound import OutboundClient
 from fedbridge.snapshots import Snapshots
 from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, PublishedItem
-from fedbridge.wiring import all_publishable
+from fedbridge.wiring import all_publishable, key_rings, publishable
 
 if TYPE_CHECKING:
     import argparse
 
     from fedbridge.model.connection import Connection
     from fedbridge.model.snapshot import Snapshot
+    from fedbridge.ports import KeyRings
 
 ASKING = 10.0
 """Seconds for the documents of one identity provider."""
@@ -54,6 +56,7 @@ class Desk:
     publisher: ConnectionPublisher = field(repr=False)
     keys: CachedKeys = field(repr=False)
     secrets: CachedSecrets = field(repr=False)
+    rings: KeyRings = field(repr=False)
 
     def ready(self) -> dict[str, Connection]:
         """Return the connections of the file as they would be published; raises ConfigurationError, KeyUnavailable."""
@@ -68,6 +71,16 @@ class Desk:
         published = read_current(self.publisher.read(connection.name, deadline))
         states = DynamoDBSecretStates(sdk_client("dynamodb"), self.options.table)
         return with_managed_secrets(connection, published, states, deadline)
+
+    def again(self, connection: Connection) -> Connection:
+        """Return a connection that was published before as it would be now: with what its rings hold, its keys loaded.
+
+        Raises ConfigurationError, KeyUnavailable, StoreUnavailable.
+        """
+        names = {name for each in rings_in(connection).values() for name in each}
+        found = {name: self.rings.get(name, Deadline.after(BUDGET)) for name in sorted(names)}
+        states = {name: ring.state for name, ring in found.items() if ring is not None}
+        return publishable(filled(connection, states), self.keys, self.secrets)
 
     def published(self, names: Iterable[str]) -> dict[str, PublishedItem]:
         """Return what is published under these names."""
@@ -98,6 +111,7 @@ def open_desk(options: argparse.Namespace) -> Desk:
         publisher=open_table(options),
         keys=CachedKeys(secrets, clients, trust_stored=False),
         secrets=secrets,
+        rings=key_rings(options.table, clients),
     )
 
 

@@ -11,7 +11,6 @@ from fedbridge.cli.connections.publishing import publish, refuse_new_subjects
 from fedbridge.configuration.document import decode
 from fedbridge.errors import ConfigurationError, UnknownConnection
 from fedbridge.model.deadline import Deadline
-from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +28,7 @@ def restore(options: argparse.Namespace) -> int:
     desk, name = open_desk(options), options.name
     published = _published(desk, name)
     # Cognito keeps the client secret that it has, so the hashes of one that the bridge manages stay as well.
-    connection = publishable(desk.with_secrets(_previous(published)), desk.keys, desk.secrets)
+    connection = desk.again(desk.with_secrets(_previous(published)))
     taken = desk.take({name: connection}, {name: published})[name]
     plan = plan_of(connection, published, taken)
     if not options.new_subjects:
