@@ -492,6 +492,22 @@ class Denied:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeUserPool")
 
 
+def test_of_many_app_clients_it_says_how_many_were_looked_at(world):
+    made = world(keys={"claims": SMALL})
+    for _ in range(60):
+        made.aws.create_user_pool_client(UserPoolId=made.pool_id, ClientName="machine")
+    assert made.codes() == ["app_clients_unseen"]
+
+
+def test_relayed_tokens_of_a_provider_whose_metadata_cannot_be_read(world):
+    relay = {name: value for name, value in RELAY.items() if name != "endpoints"}
+    made = world(keys={**relay, "claims": SMALL}, pool=INSENSITIVE)
+    made.http.answer(
+        "GET", "https://idp.example/.well-known/openid-configuration", json_answer({}, status=503)
+    )
+    assert made.codes() == ["cognito_not_compared"]
+
+
 def test_a_level_that_the_connection_does_not_know(world):
     """ministack keeps no AcrMapping, so the pool's word is made up here."""
     made = world(keys={**LEVELS, "claims": SMALL})
@@ -525,7 +541,7 @@ def test_without_an_address_what_needs_it_is_left_out(world):
 
 
 def test_every_code_is_found_somewhere():
-    elsewhere = {"cognito_cannot_reach", "cognito_acr_unknown"}
+    elsewhere = {"cognito_cannot_reach", "cognito_acr_unknown", "app_clients_unseen", "cognito_not_compared"}
     assert {code for code, _ in BROKEN} | elsewhere == CODES.codes.keys()
 
 

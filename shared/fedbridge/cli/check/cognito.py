@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.cognito.authorizer_findings import authorizer_findings
@@ -97,18 +96,16 @@ def _side_findings(side: _Side) -> Iterator[Finding]:
     provider, problem = _provider(side)
     if problem is not None:
         yield problem
-    clients = [
-        describe_app_client(side.client, pool.id, client_id)
-        for client_id in islice(app_client_ids(side.client, pool.id), MOST_CLIENTS)
-    ]
+    client_ids = list(app_client_ids(side.client, pool.id))
+    clients = [describe_app_client(side.client, pool.id, each) for each in client_ids[:MOST_CLIENTS]]
     party = _party(side, provider)
     if provider is not None and provider.type == "OIDC":
         yield from provider_findings(provider, context.connection, party)
         yield from _addresses(context, provider, party)
         yield from mapping_findings(context.connection, pool, provider.attribute_mapping)
-        yield from app_client_findings(clients, provider)
+        yield from app_client_findings(clients, provider, unseen=len(client_ids) - len(clients))
     yield from domain_findings(pool, party)
-    yield from _authorizers(side, [each["ClientId"] for each in clients])
+    yield from _authorizers(side, client_ids)
 
 
 def _subjects(side: _Side) -> Iterator[Finding]:
@@ -162,8 +159,9 @@ def _addresses(context: CheckContext, provider: IdentityProvider, party: Relying
     try:
         jwks_uri = upstream_jwks_uri(context.connection, context.http, context.keys, context.deadline())
         wanted = expected(context.connection, party, context.base_url, jwks_uri)
-    except (UpstreamError, DeadlineExceeded, KeyUnavailable, ConfigurationError):
-        return  # The IdP's side has no metadata, which is a finding there; without them there is nothing to compare.
+    except (UpstreamError, DeadlineExceeded, KeyUnavailable) as failure:
+        yield found("cognito_not_compared", f"The IdP's metadata cannot be read ({failure.reason}).")
+        return
     yield from address_findings(provider, context.connection, wanted)
     discovers = not any(provider.details.get(name) for name in ENDPOINTS)
     if (

@@ -20,14 +20,22 @@ BY_COGNITO = frozenset({USERNAME, "email_verified", "phone_number_verified"})
 
 
 def app_client_findings(
-    clients: Sequence[Mapping[str, Any]], provider: IdentityProvider
+    clients: Sequence[Mapping[str, Any]], provider: IdentityProvider, *, unseen: int = 0
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the app clients that offer the identity provider; the others are not its business."""
+    """Yield what is wrong with the app clients that offer the identity provider; the others are not its business.
+
+    `unseen` are as many more of the pool, which nobody looked at.
+    """
     if not clients:
         yield found("app_client_missing", "The pool has no app client.")
         return
     offering = [each for each in clients if provider.name in each.get("SupportedIdentityProviders", [])]
-    if not offering:
+    if unseen:
+        said = f"{len(offering)} of them offer {provider.name}"
+        yield found(
+            "app_clients_unseen", f"{len(clients)} app clients were looked at, and {unseen} not; {said}."
+        )
+    elif not offering:
         yield found("identity_provider_not_enabled", f"No app client of the pool offers {provider.name}.")
     for client in offering:
         yield from _flows(client)

@@ -58,6 +58,10 @@ CODES = Catalogue({
     "cognito_relay_endpoints": Advice(
         "error", _PROVIDER, "Cognito discovers the IdP's own endpoints and goes past the bridge.", _APPLY,
     ),
+    "cognito_not_compared": Advice(
+        "unknown", _PROVIDER, "Tokens are relayed, so the pool's issuer and keys are the IdP's, and could not be compared.",
+        "Mend what is found about the IdP's metadata, and check again.",
+    ),
     "cognito_discovery": Advice(
         "error", _PROVIDER, "The pool discovers the bridge, so " + _FAILS[0].lower() + _FAILS[1:],
         "Publish the connection and look at the address; or let `fedbridge cognito apply` set the endpoints by hand.",
@@ -117,6 +121,10 @@ CODES = Catalogue({
     ),
     "app_client_missing": Advice(
         "error", _CLIENT, "No app can sign anybody in.", "Create an app client with the code flow.",
+    ),
+    "app_clients_unseen": Advice(
+        "unknown", _CLIENT, "Each costs a call, so only the oldest are looked at.",
+        "`fedbridge cognito apply --app-client ID` shows whether a certain one offers the identity provider.",
     ),
     "identity_provider_not_enabled": Advice(
         "error", _CLIENT, "No app can use the identity provider.",
