@@ -114,6 +114,8 @@ def test_alarms_notify_the_topic_if_there_is_one(template):
         "SamlThrottlesAlarm",
         "FaultsAlarm",
         "BrokenSignInsAlarm",
+        "UnredeemedSignInsAlarm",
+        "SlowProvidersAlarm",
     }
     topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
     for name, alarm in alarms.items():
@@ -128,7 +130,7 @@ def alarm_of(template, metric_filter):
     (name,) = [
         name
         for name, alarm in template.resources("AWS::CloudWatch::Alarm").items()
-        if (alarm["Properties"]["Namespace"], alarm["Properties"]["MetricName"])
+        if (alarm["Properties"].get("Namespace"), alarm["Properties"].get("MetricName"))
         == (metric["MetricNamespace"], metric["MetricName"])
     ]
     return name

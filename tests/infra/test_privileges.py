@@ -192,6 +192,8 @@ def test_nothing_is_public_and_nothing_unexpected_is_created():
         "AWS::ApiGatewayV2::Route",
         "AWS::ApiGatewayV2::Stage",
         "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
+        "AWS::Logs::QueryDefinition",
         "AWS::DynamoDB::Table",
         "AWS::IAM::Role",
         "AWS::KMS::Alias",
