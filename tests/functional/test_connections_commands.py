@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -234,6 +235,24 @@ def test_no_line_is_wider_than_a_terminal_but_for_a_single_value(operator):
     addresses = [f"https://pool-{number}.auth.example/oauth2/idpresponse" for number in range(4)]
     said = operator.plan(acme=operator.body(relying_parties__0__redirect_uris=addresses))
     assert all(len(line) <= 100 or line.startswith("    +") for line in said.splitlines())
+
+
+def test_a_plan_says_how_long_to_wait_for_people_who_are_signing_in(operator):
+    operator.apply()
+    assert operator.plan_json(acme=operator.body(id_token__clock_skew=30))["acme"]["wait"] == 0
+    operator.apply(acme=operator.body(id_token__clock_skew=30))
+    again = operator.body(id_token__clock_skew=20)
+    assert 200 < operator.plan_json(acme=again)["acme"]["wait"] <= 300
+    assert "WARNING: the current version is younger than 5 minutes" in operator.plan(acme=again)
+    assert "WARNING: the current version is younger than 5 minutes" in operator.apply(acme=again)
+    operator.server.client.update_item(
+        TableName=operator.table,
+        Key={"name": {"S": "acme"}},
+        UpdateExpression="SET #c.published_at = :then",
+        ExpressionAttributeNames={"#c": "current"},
+        ExpressionAttributeValues={":then": {"N": str(int(time.time()) - 300)}},
+    )
+    assert operator.plan_json(acme=operator.body())["acme"]["wait"] == 0
 
 
 def test_rings_are_no_connections(operator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ from fedbridge.claims.subject import keeps_subjects
 from fedbridge.cli.connections.desk import Taken, open_desk, read_current
 from fedbridge.cli.connections.differences import Change, changes_between, snapshot_changes
 from fedbridge.cli.connections.loading import BUDGET
+from fedbridge.flows.services import TRIP_LIFETIME
 from fedbridge.model.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Plan:
     """What publishing one connection would do. `keeps_subjects` is None where there is nobody yet to lose.
 
     `readable` is false where another release published what is there. `snapshot` compares what the provider publishes now
-    with what was kept; `failure` says why it could not be had.
+    with what was kept; `failure` says why it could not be had. `wait` are the seconds until nobody is left who began to
+    sign in with the version before the current one: publishing makes an end of that version.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Plan:
     snapshot_changes: tuple[Change, ...] = ()
     failure: str | None = None
     disabled: bool = False
+    wait: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it for machines."""
@@ -62,6 +66,7 @@ class Plan:
             "readable": self.readable,
             "keeps_subjects": self.keeps_subjects,
             "disabled": self.disabled,
+            "wait": self.wait,
             "snapshot": {
                 "state": self.snapshot,
                 "changes": [change._asdict() for change in self.snapshot_changes],
@@ -96,7 +101,15 @@ def plan_of(connection: Connection, published: PublishedItem | None, taken: Take
         snapshot_changes=moved,
         failure=taken.failure,
         disabled=published.disabled,
+        wait=0 if same else _wait(published),
     )
+
+
+def _wait(published: PublishedItem) -> int:
+    """Return the seconds that sign-ins with the previous version may still be under way."""
+    if published.previous is None or published.current.published_at is None:
+        return 0
+    return max(0, published.current.published_at + TRIP_LIFETIME - int(time.time()))
 
 
 def _snapshot(taken: Taken, was_kept: bool, moved: tuple[Change, ...]) -> Snapshot:  # noqa: FBT001  two facts
@@ -149,7 +162,17 @@ def told(plan: Plan) -> Iterator[str]:
         yield from _told_change(change, indent="  ")
     if plan.keeps_subjects is False:
         yield f"  {_SUBJECTS}"
+    if plan.wait:
+        yield f"  {waiting(plan)}"
     yield from _told_snapshot(plan)
+
+
+def waiting(plan: Plan) -> str:
+    """Return what publishing at once would do to people who are signing in."""
+    return (
+        f"WARNING: the current version is younger than {TRIP_LIFETIME // 60} minutes: in {plan.wait} s nobody is signing in"
+        " with the one before"
+    )
 
 
 def _told_snapshot(plan: Plan) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fedbridge.cli.connections.desk import Desk, Taken, open_desk
 from fedbridge.cli.connections.loading import BUDGET
-from fedbridge.cli.connections.planning import Plan, plan_of
+from fedbridge.cli.connections.planning import Plan, plan_of, waiting
 from fedbridge.configuration.document import encode
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.deadline import Deadline
@@ -42,6 +42,8 @@ def publish(desk: Desk, connection: Connection, plan: Plan, taken: Taken) -> Non
     if not changed and taken.snapshot is not None and not taken.older:
         desk.publisher.keep_snapshot(name, version, taken.snapshot, deadline)
     print(f"{name}: {'published' if changed else 'unchanged'}, version {version}{_with_snapshot(taken)}")
+    if changed and plan.wait:
+        print(f"{name}: {waiting(plan)}", file=sys.stderr)
     if taken.failure is not None:
         print(f"{name}: warning: {_without_snapshot(taken)}", file=sys.stderr)
 
