@@ -7,12 +7,14 @@ client, so that functions with local keys and stores do not pay for it; of boto3
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from fedbridge.errors import ConfigurationError
+from fedbridge.snap_start import is_snapshot
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -108,5 +110,36 @@ def _forget_idle_connections(client: BaseClient) -> None:
 @cache
 def _session() -> Any:  # typed by the literal names of services, of which `service` is any
     from boto3.session import Session  # noqa: PLC0415
+    from botocore.session import get_session  # noqa: PLC0415
 
-    return Session()
+    botocore_session = get_session()
+    if is_snapshot(os.environ):
+        botocore_session.register_component("credential_provider", _CredentialsLater())
+    return Session(botocore_session=botocore_session)
+
+
+class _CredentialsLater:
+    """Credentials that are fetched by the first request: what a snapshot holds, every start from it would have.
+
+    Lambda gives functions with SnapStart container credentials (AWS SDKs and Tools Reference Guide, "Container credential
+    provider"), which the SDK would fetch with its first client, and keep.
+    """
+
+    def load_credentials(self) -> Any:
+        from botocore.credentials import DeferredRefreshableCredentials  # noqa: PLC0415
+
+        return DeferredRefreshableCredentials(refresh_using=self._fetch, method="container-role")
+
+    def _fetch(self) -> dict[str, str]:
+        from botocore.utils import ContainerMetadataFetcher  # noqa: PLC0415
+
+        fetched = ContainerMetadataFetcher().retrieve_full_uri(
+            os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+            headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]},
+        )
+        return {
+            "access_key": fetched["AccessKeyId"],
+            "secret_key": fetched["SecretAccessKey"],
+            "token": fetched["Token"],
+            "expiry_time": fetched["Expiration"],
+        }

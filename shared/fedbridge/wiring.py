@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from fedbridge import snap_start
 from fedbridge.errors import ConfigurationError
 from fedbridge.flows.services import BackChannel, FrontChannel
 from fedbridge.keys.provider import CachedKeys
@@ -58,7 +59,7 @@ def front_channel(environ: Mapping[str, str]) -> FrontChannel:
     from fedbridge.net.outbound import OutboundClient  # noqa: PLC0415
     from fedbridge.rp.oidc import OidcUpstream  # noqa: PLC0415
 
-    shared, keys, secrets, _ = _shared(settings)
+    shared, keys, secrets, clients = _shared(settings)
     http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
     ports = {"http": http, "keys": keys, "secrets": secrets, "telemetry": shared["telemetry"]}
     oidc = OidcUpstream(**ports)
@@ -69,6 +70,7 @@ def front_channel(environ: Mapping[str, str]) -> FrontChannel:
 
         return OAuth2Upstream(**ports)
 
+    snap_start.warm_up(environ, snap_start.FRONT_CHANNEL, clients)
     return FrontChannel(
         **shared, upstream=lambda connection: oidc if connection.protocol == "oidc" else oauth2()
     )
@@ -87,6 +89,7 @@ def saml_channel(environ: Mapping[str, str]) -> FrontChannel:
     http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
     from fedbridge.saml_routes import saml_routes  # noqa: PLC0415  lxml and xmlsec, which functions/saml alone ships
 
+    snap_start.warm_up(environ, snap_start.SAML, clients)
     replays = cache(lambda: _replays(settings, clients))
     return saml_routes(shared, http=http, keys=keys, secrets=secrets, replays=replays)
 
@@ -115,6 +118,7 @@ def back_channel(environ: Mapping[str, str]) -> BackChannel:
         http = OutboundClient(private_hosts=settings.private_hosts, ca_bundle=settings.ca_bundle)
         return LogoutTokenVerifier(http=http, keys=keys, secrets=secrets, telemetry=telemetry)
 
+    snap_start.warm_up(environ, snap_start.BACK_CHANNEL, clients)
     return BackChannel(
         **shared,
         id_token_keys=ring,
