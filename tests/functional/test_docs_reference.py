@@ -7,7 +7,8 @@ from fedbridge.cli.explain import causes as explain_causes
 from fedbridge.configuration.presets import preset_names
 from fedbridge.flows import documents, finish, services
 from fedbridge.model import deadline
-from fedbridge.op import cookie, id_token, pages
+from fedbridge.model.connection import ID_TOKEN_LIFETIME
+from fedbridge.op import cookie, pages
 from fedbridge.store import registry
 from fedbridge.telemetry.events import EVENTS, FIELDS
 from tests.infra.template import Template
@@ -165,7 +166,7 @@ def test_the_lifetimes_are_those_of_the_code():
         f"callback {services.TRIP_LIFETIME // 60} minutes",
         f"request's {deadline.BROWSER_BUDGET:.0f} seconds, and {finish.EXCHANGE_MARGIN} more",
         f"code {services.CODE_LIFETIME} seconds",
-        f"ID token {id_token.LIFETIME // 60} minutes",
+        f"ID token {ID_TOKEN_LIFETIME // 60} minutes",
         f"access token {services.ACCESS_TOKEN_LIFETIME // 60} minutes",
         f"{deadline.BROWSER_BUDGET:.0f} seconds at the browser's routes, {deadline.BACK_CHANNEL_BUDGET:.0f} at the back channel",
         f"{registry.FRESH_FOR / 60:.0f} minute; {registry.STALE_FOR / 60:.0f} if",

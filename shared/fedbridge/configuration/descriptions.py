@@ -9,7 +9,7 @@ from fedbridge.configuration.authentication_rules import LIFETIME
 from fedbridge.configuration.binding_rules import PROOF_LIFETIME
 from fedbridge.configuration.logout_rules import MIN_QUERY, SESSION_LIFETIME
 from fedbridge.configuration.ring_rules import MIN_RETIRE_AFTER, ROTATE_EVERY
-from fedbridge.configuration.rules import MANAGED_EVERY, MAX_CLOCK_SKEW
+from fedbridge.configuration.rules import ID_TOKEN_LIFETIMES, MANAGED_EVERY, MAX_CLOCK_SKEW
 from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.model.key_ring import SPREAD
 from fedbridge.model.policies import CONTENT_ENCRYPTION_ALGORITHMS, KEY_ENCRYPTION_ALGORITHMS
@@ -70,6 +70,10 @@ DESCRIPTIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "RelyingParty.user_pool": ("The user pool whose sessions end when the IdP says so, and that a managed_secret is given to.", {}),
     "RelyingParty.name": ("What pages call the application.", {}),
     "RelyingParty.require_pkce": ("Refuse requests without PKCE; Cognito sends none.", {}),
+    "RelyingParty.id_token_lifetime": (
+        "Seconds that ID tokens are good for; more than the default only for a gateway that takes them as bearer tokens.",
+        {"minimum": ID_TOKEN_LIFETIMES.start, "maximum": ID_TOKEN_LIFETIMES.stop - 1},
+    ),
     "Endpoints.authorization_endpoint": ("Where browsers are sent.", _HTTPS),
     "Endpoints.token_endpoint": ("Where codes are redeemed.", _HTTPS),
     "Endpoints.jwks_uri": ("Where the IdP's keys are.", _HTTPS),

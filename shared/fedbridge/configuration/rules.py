@@ -24,7 +24,12 @@ from fedbridge.configuration.urls import (
     upstream_url_problem,
 )
 from fedbridge.configuration.userinfo_rules import userinfo_problems
-from fedbridge.model.connection import CONNECTION_NAME, HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
+from fedbridge.model.connection import (
+    CONNECTION_NAME,
+    HMAC_ALGORITHMS,
+    ID_TOKEN_LIFETIME,
+    SIGNATURE_ALGORITHMS,
+)
 
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection, RelyingParty
@@ -34,6 +39,9 @@ MAX_CLOCK_SKEW = 300
 
 MANAGED_EVERY = range(24 * 3600, 3650 * 24 * 3600 + 1)
 """Seconds: what rotates runs every hour, and a rotation takes one or two."""
+
+ID_TOKEN_LIFETIMES = range(60, 3600 + 1)
+"""Seconds. No ID token outlives the key that signed it, and nobody takes one back."""
 
 RESERVED_PARAMETERS = frozenset(
     {
@@ -265,6 +273,10 @@ def _relying_parties(connection: Connection, allowed: Allowed) -> Iterator[Probl
     for i, party in enumerate(connection.relying_parties):
         for path, message in _relying_party(party, allowed):
             yield Problem(f"relying_parties[{i}].{path}", message)
+        if connection.tokens == "relay" and party.id_token_lifetime != ID_TOKEN_LIFETIME:
+            yield Problem(
+                f"relying_parties[{i}].id_token_lifetime", "is the IdP's to say, with tokens: relay"
+            )
         if party.client_id in seen:
             yield Problem(f"relying_parties[{i}].client_id", "is there twice")
         seen.add(party.client_id)
@@ -289,6 +301,11 @@ def _relying_party(party: RelyingParty, allowed: Allowed) -> Iterator[tuple[str,
         yield "restart_url", problem
     if party.name is not None and not _is_label(party.name):
         yield "name", "must be 1 to 256 printable characters"
+    if party.id_token_lifetime not in ID_TOKEN_LIFETIMES:
+        yield (
+            "id_token_lifetime",
+            f"must be between {ID_TOKEN_LIFETIMES.start} and {ID_TOKEN_LIFETIMES.stop - 1} seconds",
+        )
 
 
 def _secret(party: RelyingParty) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,7 @@ def redeem(services: BackChannel, request: Request) -> Response:
             now=services.now(),
             signer=signer,
             deadline=request.deadline,
+            lifetime=relying_party.id_token_lifetime,
         )
     services.telemetry.event(
         "sign_in_redeemed",

@@ -215,6 +215,10 @@ class ManagedSecret:
     rotate_every: int | None = None
 
 
+ID_TOKEN_LIFETIME = 300
+"""Seconds. Cognito verifies the token once, at once; a gateway that takes it as a bearer token does so until it ends."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelyingParty:
     """Cognito's side of a connection.
@@ -223,7 +227,7 @@ class RelyingParty:
     are filled in when the connection is published, and there are none before the first. `redirect_uris` are
     compared byte for byte, and so are `post_logout_redirect_uris`, the first of which is where a sign-out ends that names
     none. `restart_url` is where a person begins again. `name` is what pages call the application. `user_pool` is whose
-    sessions end when the IdP says so.
+    sessions end when the IdP says so. `id_token_lifetime` is in seconds.
     """
 
     client_id: str
@@ -235,6 +239,7 @@ class RelyingParty:
     user_pool: UserPool | None = None
     name: str | None = None
     require_pkce: bool = False
+    id_token_lifetime: int = ID_TOKEN_LIFETIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.jws import b64url, left_half, sign_compact
+from fedbridge.model.connection import ID_TOKEN_LIFETIME
 
 if TYPE_CHECKING:
     from fedbridge.model.deadline import Deadline
     from fedbridge.model.identity import Identity
     from fedbridge.ports import Signer
-
-LIFETIME = 300
-"""Seconds. Cognito verifies the token once, at once."""
 
 
 def issue(
@@ -25,8 +23,9 @@ def issue(
     now: int,
     signer: Signer,
     deadline: Deadline,
+    lifetime: int = ID_TOKEN_LIFETIME,
 ) -> str:
-    """Return the compact JWS; `kid` is always there, because Cognito refuses a token without it.
+    """Return the compact JWS, good for `lifetime` seconds; `kid` is always there, because Cognito refuses a token without it.
 
     Raises KeyUnavailable, DeadlineExceeded.
     """
@@ -35,7 +34,7 @@ def issue(
         "sub": identity.subject,
         "aud": client_id,
         "iat": now,
-        "exp": now + LIFETIME,
+        "exp": now + lifetime,
         "nonce": nonce,
         "auth_time": identity.auth_time,
         "acr": identity.acr,

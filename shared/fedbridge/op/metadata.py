@@ -20,6 +20,8 @@ def discovery_document(
         "grant_types_supported": ["authorization_code"],
         "subject_types_supported": ["public"],
         "scopes_supported": ["openid"],
+        # Not those that are mapped, which are the relying party's to know; IAM asks for the list to be there.
+        "claims_supported": ["sub", "iss", "aud", "iat", "exp", "nonce", "auth_time", "acr", "amr"],
         "id_token_signing_alg_values_supported": signing_algorithms,
         "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
         "code_challenge_methods_supported": ["S256"],

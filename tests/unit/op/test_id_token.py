@@ -9,7 +9,8 @@ from fedbridge.errors import KeyUnavailable
 from fedbridge.keys.local import LocalSigner
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.identity import Identity
-from fedbridge.op.id_token import LIFETIME, at_hash, issue
+from fedbridge.model.connection import ID_TOKEN_LIFETIME
+from fedbridge.op.id_token import at_hash, issue
 from fedbridge.op.metadata import discovery_document
 from tests.fakes.keys import FakeSigner
 from tests.support.keys import ec_key, rsa_key
@@ -45,7 +46,7 @@ def test_the_claims_are_what_cognito_checks():
         "sub": "sub-1",
         "aud": "cognito",
         "iat": NOW,
-        "exp": NOW + LIFETIME,
+        "exp": NOW + ID_TOKEN_LIFETIME,
         "email": "ana@example.com",
         "groups": ["a", "b"],
         "at_hash": at_hash("A" * 43, "ES256"),
@@ -116,3 +117,7 @@ def test_the_discovery_document_offers_only_what_there_is():
     assert document["request_uri_parameter_supported"] is False
     # Discovery 1.0 §3, REQUIRED.
     assert {"authorization_endpoint", "token_endpoint", "subject_types_supported"} <= set(document)
+
+
+def test_a_relying_party_may_want_it_longer():
+    assert issued(Identity(subject="s", claims={}), lifetime=900).claims["exp"] == NOW + 900
