@@ -104,7 +104,7 @@ class TestQueries:
 class FakeLogs:
     """Answers queries as the API reference describes them; `states` come one a question, before the last."""
 
-    def __init__(self, *states: str, lines: tuple[str, ...] = (), error: Exception | None = None) -> None:
+    def __init__(self, *states: str, lines: tuple[str, ...] = (), error: BaseException | None = None) -> None:
         self.states, self.lines, self.error = list(states), lines, error
         self.queries: list[dict[str, Any]] = []
         self.stopped: list[str] = []

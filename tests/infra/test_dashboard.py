@@ -59,9 +59,9 @@ def test_every_metric_is_one_that_somebody_publishes(parameters):
 
 def test_what_is_searched_for_has_these_dimensions():
     (search,) = expressions()
-    namespace, dimensions, name = re.fullmatch(
-        r"SEARCH\('\{\"([^\"]+)\",([a-z,]+)\} MetricName=\"(\w+)\"', 'Sum'\)", search
-    ).groups()
+    found = re.fullmatch(r"SEARCH\('\{\"([^\"]+)\",([a-z,]+)\} MetricName=\"(\w+)\"', 'Sum'\)", search)
+    assert found
+    namespace, dimensions, name = found.groups()
     assert namespace == "fedbridge/prod"
     assert dimensions.split(",") == ["reason", "service"]
     assert {metric for event in EVENTS.values() if event.by_reason for metric in event.metrics} == {name}
@@ -90,7 +90,7 @@ def test_the_api_of_the_dashboard_is_the_one_that_there_is():
 
 
 def test_widgets_lie_beside_each_other():
-    taken = set()
+    taken: set[tuple[int, int]] = set()
     for widget in dashboard()["widgets"]:
         cells = {
             (x, y)

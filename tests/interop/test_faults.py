@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 
 import pytest
 
+from fedbridge.cli.explain import explain, parse_records
 from tests.counterparts.cognito import SignInError
 from tests.counterparts.faults import ANSWERS, Answer, AuthorizationError, Fault, IdTokenTampering
 from tests.counterparts.oidc_provider import OidcProvider, Route, sign_in
@@ -241,6 +242,22 @@ def test_the_app_is_told_and_the_log_says_why(bridge, browser, refusal, log, nam
     with user_pool(bridge, f"fault-{name}") as pool:
         user, _ = sign_in_at_pool(bridge, pool, browser)
     assert user.attributes["email"] == "alice@example.com"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["token-rfc-json", "token-server-error", "token-cut-off", "strangers-key", "other-nonce", "other-issuer", "expired",
+     "userinfo-of-another", "denied"],
+)  # fmt: skip
+def test_explain_tells_the_same_from_what_the_app_was_told(bridge, refusal, capsys, name):
+    case = CASES[name]
+    bridge.op.set_fault(case.route, case.fault)
+    found = refusal(f"fault-{name}")
+    story = explain(parse_records(capsys.readouterr().out.splitlines()), found.correlation_id)
+    assert (story.outcome, story.reason, story.connection) == ("failed", case.reason, f"fault-{name}")
+    told = " ".join(step.what for step in story.steps)
+    for endpoint in found.calls.keys() & {"token", "userinfo"}:
+        assert f"the provider's {endpoint}" in told
 
 
 @pytest.mark.parametrize(
