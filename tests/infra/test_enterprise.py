@@ -117,13 +117,11 @@ def test_the_rest_api_writes_no_path_query_header_or_body_down():
     line = json.loads(properties["AccessLogSetting"]["Format"])
     assert set(line.values()) == {
         "$context.requestId",
-        "$context.requestTimeEpoch",
         "$context.httpMethod",
         "$context.resourcePath",
         "$context.status",
         "$context.responseLatency",
         "$context.responseLength",
-        "$context.integration.status",
         "$context.integration.latency",
         "$context.integration.error",
         "$context.error.responseType",
