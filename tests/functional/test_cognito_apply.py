@@ -292,6 +292,15 @@ def test_what_is_asked_for_is_mapped_and_other_entries_stay_until_they_are_prune
     }  # fmt: skip
 
 
+def test_a_domain_that_the_bridge_does_not_know_is_told(file, apply, aws, pool_id):
+    assert "! domain_missing" in apply(file(), FROM_ENV)[1]
+    aws.create_user_pool_domain(UserPoolId=pool_id, Domain="shop")
+    assert "! redirect_uri_unregistered: https://shop.auth." in apply(file())[1]
+    uri = f"https://shop.auth.{REGION}.amazoncognito.com/oauth2/idpresponse"
+    assert "!" not in apply(file(relying_parties=[relying_party(redirect_uris=[uri])]))[1]
+    aws.delete_user_pool_domain(UserPoolId=pool_id, Domain="shop")
+
+
 def test_what_the_pool_cannot_take_is_told_before_anybody_agrees(file, apply):
     code, said = apply(file(), FROM_ENV, "--map", "custom:tenant=email", "--map", "shoe_size=name", yes=None)
     assert code == 1
@@ -425,7 +434,8 @@ def test_an_app_client_is_enabled_and_otherwise_untouched(file, apply, aws, pool
         after.pop(name, None)
     assert {name: after[name] for name in made} == made
     code, said = apply(file(), "--app-client", made["ClientId"])
-    assert (code, said.splitlines()) == (0, [f"bank in {pool_id}: nothing to change"])
+    assert (code, said.splitlines()[0]) == (0, f"bank in {pool_id}: nothing to change")
+    assert "app client" not in said
 
 
 # --- levels of assurance: moto keeps AcrMapping, ministack does not ---------------------------------------------------

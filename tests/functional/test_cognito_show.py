@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -81,14 +82,14 @@ def test_with_discovery_the_console_is_told_the_issuer_alone(show):
     assert "Manual" not in said
 
 
-@pytest.mark.parametrize("options", [(), (STORED,), ("--discovery", "--map", "custom:groups=groups")])
-def test_cloudformation_takes_it(show, tmp_path, options):
+def test_cloudformation_takes_it(show, tmp_path):
     linter = require_sam().parent / "cfn-lint"
-    template = tmp_path / "provider.yaml"
-    template.write_text(show("--format", "cloudformation", *options))
-    done = subprocess.run(
-        [linter, "--regions", "eu-north-1", "--", template], capture_output=True, text=True, check=False
-    )
+    templates: list[Path] = []
+    for options in ((), (STORED,), ("--discovery", "--map", "custom:groups=groups")):
+        templates.append(tmp_path / f"{len(templates)}.yaml")
+        templates[-1].write_text(show("--format", "cloudformation", *options))
+    command = [linter, "--regions", "eu-north-1", "--", *templates]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
