@@ -88,7 +88,7 @@ def test_cloudformation_takes_it(show, tmp_path):
     for options in ((), (STORED,), ("--discovery", "--map", "custom:groups=groups")):
         templates.append(tmp_path / f"{len(templates)}.yaml")
         templates[-1].write_text(show("--format", "cloudformation", *options))
-    command = [linter, "--regions", "eu-north-1", "--", *templates]
+    command: list[str | Path] = [linter, "--regions", "eu-north-1", "--", *templates]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
