@@ -204,7 +204,9 @@ def _code(response: OutboundResponse, callback_url: str) -> str | None:
 def _error(response: OutboundResponse, callback_url: str) -> str | None:
     """Return the OAuth error that the answer carries to the callback, or to a page of the IdP's own."""
     location = response.headers.get("location", "")
-    for part in (urlsplit(location).query, urlsplit(location).fragment):
+    _, _, fragment = location.partition("#")
+    _, _, query = location.removesuffix(f"#{fragment}").partition("?")
+    for part in (query, fragment):
         parameters = parse_qs(part)
         if "error" in parameters:
             return parameters["error"][0][:64]

@@ -39,12 +39,13 @@ PLACEHOLDER = "https://bridge.invalid"
 _SECRET = frozenset({"client_secret_basic", "client_secret_post", "client_secret_jwt"})
 _ASSERTION = frozenset({"private_key_jwt", "apple_client_secret"})
 _TLS = frozenset({"tls_client_auth", "self_signed_tls_client_auth"})
-_WORDS: tuple[tuple[re.Pattern[str], str, frozenset[str]], ...] = (
-    (re.compile(r"\baud(?:ience)?\b"), "assertion_audience_wrong", _ASSERTION),
-    (re.compile(r"\b(?:expired|not yet valid|exp|iat|nbf)\b"), "assertion_time_refused", _ASSERTION),
-    (re.compile(r"\b(?:signature|kid|jwks|public key)\b"), "client_key_unknown", _ASSERTION),
+_WORDS: tuple[tuple[str, str, frozenset[str]], ...] = (
+    (r"\baud(?:ience)?\b", "assertion_audience_wrong", _ASSERTION),
+    (r"secret\b.*\bexpired", "client_secret_expired", _SECRET),
+    (r"\b(?:expired|not yet valid|exp|iat|nbf)\b", "assertion_time_refused", _ASSERTION),
+    (r"\b(?:signature|kid|jwks|public key|thumbprint)\b", "client_key_unknown", _ASSERTION),
     (
-        re.compile(r"\b(?:client not found|unknown client|no such client|client_id)\b"),
+        r"client not found|unknown client|no such client|\bclient_id\b|application with identifier .* was not found",
         "client_unknown",
         _SECRET | _ASSERTION | _TLS,
     ),
@@ -107,7 +108,11 @@ def _answered(context: CheckContext, metadata: ProviderMetadata, failure: Upstre
         case reason if reason.startswith("dpop_"):
             yield found("dpop_refused", f"{url} answered {error or reason}{said}.")
         case _ if error == "unauthorized_client":
-            yield found("client_not_allowed", f"{url} answered unauthorized_client{said}.")
+            method = choose_method(context.runtime(metadata))
+            named = _by_words(
+                method, _last_description(context)
+            )  # Some products call a client so that they do not know.
+            yield found(named or "client_not_allowed", f"{url} answered unauthorized_client{said}.")
         case _ if error in {"invalid_request", None, "free_text", "malformed_error"}:
             answer = (
                 error
@@ -121,7 +126,7 @@ def _answered(context: CheckContext, metadata: ProviderMetadata, failure: Upstre
 
 def _refused(context: CheckContext, metadata: ProviderMetadata, failure: UpstreamError) -> Iterator[Finding]:
     """Yield why, by what the IdP says, by what it takes instead, and at last by the method that it refused."""
-    method = _method(context, metadata)
+    method = choose_method(context.runtime(metadata))
     what = f"{metadata.token_endpoint} answered {failure.upstream_code or failure.upstream_status}{_said(context)}"
     known = knows_client(context)
     if known is False:
@@ -192,14 +197,11 @@ def _takes(context: CheckContext, metadata: ProviderMetadata) -> bool:
     return isinstance(failure, UpstreamError) and failure.reason == "authorization_code_refused"
 
 
-def _method(context: CheckContext, metadata: ProviderMetadata) -> str:
-    return choose_method(context.runtime(metadata))
-
-
 def _by_words(method: str, description: str) -> str | None:
     """Return the code that the IdP's own words lead to."""
     return next(
-        (code for words, code, methods in _WORDS if method in methods and words.search(description)), None
+        (code for words, code, methods in _WORDS if method in methods and re.search(words, description)),
+        None,
     )
 
 

@@ -103,7 +103,7 @@ def _code(error: ssl.SSLCertVerificationError) -> str:
 
 
 def _certificate(context: CheckContext, target: Target, address: str) -> Certificate | None:
-    """Return the server's certificate, verified as the runtime verifies it; None for plain http on loopback."""
+    """Return the server's certificate, verified as the runtime verifies it; None where there is none to read."""
     with socket.create_connection((address, target.port), CONNECT) as connected:
         if target.scheme == "http":
             return None
@@ -115,7 +115,12 @@ def _certificate(context: CheckContext, target: Target, address: str) -> Certifi
             ):  # What is wrong with it is a finding about our own keys.
                 present(tls, context.keys.client_certificate(policy, context.deadline()))
         with tls.wrap_socket(connected, server_hostname=target.host) as secured:
-            return load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"")
+            der = secured.getpeercert(binary_form=True) or b""
+    with contextlib.suppress(
+        ValueError
+    ):  # OpenSSL took it; that another library cannot read it breaks no sign-in.
+        return load_der_x509_certificate(der)
+    return None
 
 
 def _expiry(host: str, certificate: Certificate | None, now: float) -> Iterator[Finding]:

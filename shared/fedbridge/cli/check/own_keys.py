@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import load_der_x509_certificate
 
 from fedbridge.cli.check.codes import found
+from fedbridge.cli.check.trials import decrypts, signs
 from fedbridge.configuration.rings import SCHEME
 from fedbridge.errors import ConfigurationError, DeadlineExceeded, FedbridgeError, KeyUnavailable
-from fedbridge.jws import b64url
 from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
 from fedbridge.keys.pem import certificates_der
+from fedbridge.keys.strength import require_strong
 from fedbridge.model.connection import HMAC_ALGORITHMS
 from fedbridge.rp.client_assertion import fits_hmac
-from fedbridge.rp.jwks import import_public_key
 from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
     from fedbridge.cli.check.context import CheckContext
     from fedbridge.cli.check.finding import Finding
     from fedbridge.model.deadline import Deadline
-    from fedbridge.ports import Decrypter, Signer
 
 SOON = 30
 """Days before a certificate or a secret of ours ends in which somebody should act."""
@@ -141,13 +137,13 @@ def _declared(context: CheckContext) -> Iterator[_Key]:
 
     def signing(path: str, reference: str, algorithm: str | None, certificate: str | None = None) -> _Key:
         def load(deadline: Deadline) -> Any:
-            return _signs(keys.signer(reference, algorithm, deadline), deadline)
+            return signs(keys.signer(reference, algorithm, deadline), deadline)
 
         return _Key(path=path, reference=reference, load=load, certificate=certificate)
 
     def decrypting(path: str, reference: str, certificate: str | None = None) -> _Key:
         def load(deadline: Deadline) -> Any:
-            return _decrypts(keys.decrypter(reference, deadline), deadline)
+            return decrypts(keys.decrypter(reference, deadline), deadline)
 
         return _Key(path=path, reference=reference, load=load, certificate=certificate)
 
@@ -156,12 +152,14 @@ def _declared(context: CheckContext) -> Iterator[_Key]:
         yield signing("client_authentication.key", profile.key, asymmetric, profile.certificate)
     if profile.next_key is not None:
         yield signing("client_authentication.next_key", profile.next_key, None)
+    for number, reference in enumerate(profile.retired_keys):
+        yield signing(f"client_authentication.retired_keys[{number}]", reference, None)
     if request is not None and request.key is not None:
         yield signing("authorization.request_object.key", request.key, request.algorithm)
-    for number, reference in enumerate(
-        connection.token_decryption.keys if connection.token_decryption else ()
-    ):
-        yield decrypting(f"token_decryption.keys[{number}]", reference)
+    tokens = connection.token_decryption
+    for name, references in (("keys", tokens.keys), ("retired_keys", tokens.retired_keys)) if tokens else ():
+        for number, reference in enumerate(references):
+            yield decrypting(f"token_decryption.{name}[{number}]", reference)
     saml = connection.saml
     if saml is None:
         return
@@ -170,75 +168,30 @@ def _declared(context: CheckContext) -> Iterator[_Key]:
         yield signing(f"saml.signing_keys[{number}]", pair.key, algorithm, pair.certificate)
     for number, pair in enumerate(saml.decryption_keys):
         yield decrypting(f"saml.decryption_keys[{number}]", pair.key, pair.certificate)
-
-
-def _signs(signer: Signer, deadline: Deadline) -> Any:
-    """Sign something and verify it with the public half; return that. Raises InvalidSignature."""
-    from joserfc import jws  # noqa: PLC0415  signatures alone need it
-    from joserfc.errors import JoseError  # noqa: PLC0415
-
-    from fedbridge.jws import sign_compact  # noqa: PLC0415
-
-    compact = sign_compact(signer, {}, {"check": b64url(secrets.token_bytes(16))}, deadline)
-    key = import_public_key(signer.public_jwk)
-    if key is None:
-        raise InvalidSignature
-    try:
-        jws.deserialize_compact(compact, key, algorithms=[signer.algorithm])
-    except JoseError:
-        raise InvalidSignature from None
-    return signer.public_jwk
-
-
-def _decrypts(decrypter: Decrypter, deadline: Deadline) -> Any:
-    """Encrypt something to the public half and decrypt it; return that half. Raises ValueError."""
-    public = decrypter.public_jwk
-    key = import_public_key(public)
-    if key is None:
-        raise ValueError
-    theirs = key.public_key
-    content_key = secrets.token_bytes(32)
-    if isinstance(theirs, rsa.RSAPublicKey):
-        for algorithm, digest in (("RSA-OAEP", SHA1), ("RSA-OAEP-256", SHA256)):
-            oaep = padding.OAEP(padding.MGF1(digest()), digest(), None)
-            if decrypter.unwrap(algorithm, theirs.encrypt(content_key, oaep), deadline) != content_key:
-                raise ValueError
-    elif isinstance(theirs, ec.EllipticCurvePublicKey):
-        ephemeral = ec.generate_private_key(theirs.curve)
-        agreed = decrypter.agree(_jwk(ephemeral.public_key()), deadline)
-        if agreed != ephemeral.exchange(ec.ECDH(), theirs):
-            raise ValueError
-    return public
-
-
-def _jwk(public: ec.EllipticCurvePublicKey) -> dict[str, Any]:
-    from joserfc.jwk import ECKey  # noqa: PLC0415  as above
-
-    return dict(ECKey.import_key(public).as_dict(private=False))
+    for number, reference in enumerate(saml.retired_decryption_keys):
+        yield decrypting(f"saml.retired_decryption_keys[{number}]", reference)
 
 
 def _certificate(context: CheckContext, path: str, reference: str, public: Any) -> Iterator[Finding]:
-    """Yield whether the certificate is the key's, and for how long."""
+    """Yield whether the certificate is the key's, and for how long; without `public` for how long alone."""
     try:
         text = context.secrets.get(reference, context.deadline())
     except FedbridgeError as failure:
-        yield loading_failed(
-            context, f"{path}: certificate", failure, reference, missing="certificate_invalid"
-        )
+        what = f"{path}: certificate"
+        yield loading_failed(context, what, failure, reference, missing="certificate_invalid")
         return
     try:
         certificate = load_der_x509_certificate(certificates_der(text, reference)[0])
-        belongs = thumbprint(certificate.public_key()) == jwk_thumbprint(public)  # type: ignore[arg-type]
-    except (ConfigurationError, ValueError, TypeError):
-        yield found(
-            "certificate_invalid", f"{path}: its certificate is no PEM certificate of an RSA or EC key."
-        )
+        kid = thumbprint(require_strong(certificate.public_key(), reference))
+    except (ConfigurationError, ValueError, UnsupportedAlgorithm):
+        yield found("certificate_invalid", f"{path}: no PEM certificate of an RSA or EC key.")
         return
-    if not belongs:
+    if public is not None and kid != jwk_thumbprint(public):
         yield found("certificate_mismatch", f"{path}: its certificate is of another key.")
     ends = certificate.not_valid_after_utc.timestamp()
-    what = f"{path}: its certificate"
-    yield from _days("certificate_expired", "certificate_expires_soon", what, ends, context.clock())
+    yield from _days(
+        "certificate_expired", "certificate_expires_soon", f"{path}: its certificate", ends, context.clock()
+    )
 
 
 def _mutual_tls(context: CheckContext) -> Iterator[Finding]:
@@ -246,16 +199,14 @@ def _mutual_tls(context: CheckContext) -> Iterator[Finding]:
     if policy is None:
         return
     try:
-        chain = context.keys.client_certificate(policy, context.deadline()).chain
+        context.keys.client_certificate(policy, context.deadline())
     except FedbridgeError as failure:
-        yield loading_failed(
-            context, "mutual_tls", failure, policy.certificate, policy.key, missing="key_missing"
-        )
-        return
-    certificate = load_der_x509_certificate(certificates_der(chain, policy.certificate)[0])
-    ends = certificate.not_valid_after_utc.timestamp()
-    what = "mutual_tls: the client certificate"
-    yield from _days("certificate_expired", "certificate_expires_soon", what, ends, context.clock())
+        references = (policy.certificate, policy.key)
+        yield loading_failed(context, "mutual_tls", failure, *references, missing="key_missing")
+    else:
+        yield from _certificate(context, "mutual_tls", policy.certificate, None)
+    if policy.next_certificate is not None:
+        yield from _certificate(context, "mutual_tls.next_certificate", policy.next_certificate, None)
 
 
 def _days(expired: str, soon: str, what: str, ends: float, now: float) -> Iterator[Finding]:

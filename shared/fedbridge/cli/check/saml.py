@@ -7,6 +7,7 @@ import math
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509 import load_pem_x509_certificate
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from fedbridge.cli.check.context import CheckContext
     from fedbridge.cli.check.finding import Finding
     from fedbridge.model.saml import Saml
-    from fedbridge.sp.idp import IdentityProvider
+    from fedbridge.sp.idp import Certificate, IdentityProvider
     from fedbridge.sp.idp_metadata import IdentityProviders
 
 DAY = 24 * 3600.0
@@ -125,8 +126,16 @@ def _certificates(provider: IdentityProvider, context: CheckContext) -> Iterator
     if last - now < CERTIFICATE_SOON:
         yield found("saml_certificate_expires_soon", f"The last signing certificate ends on {_day(last)}.")
     for each in valid:
-        if isinstance(load_pem_x509_certificate(each.pem.encode()).signature_hash_algorithm, SHA1):
+        if _is_by_sha1(each):
             yield found("saml_certificate_sha1", "A signing certificate is itself signed with SHA-1.")
+
+
+def _is_by_sha1(certificate: Certificate) -> bool:
+    try:
+        algorithm = load_pem_x509_certificate(certificate.pem.encode()).signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
+    return isinstance(algorithm, SHA1)
 
 
 def _offers(saml: Saml, provider: IdentityProvider) -> Iterator[Finding]:

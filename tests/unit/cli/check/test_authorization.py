@@ -68,6 +68,7 @@ def signed(**claims):
         signed(error="login_required"),
         signed(code="c"),
         redirect(f"{CALLBACK}?response=not-a-jwt"),
+        redirect("https://[::1/login"),
     ],
 )
 def test_whoever_may_sign_in_is_fine(context, response):

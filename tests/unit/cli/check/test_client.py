@@ -64,6 +64,13 @@ def test_a_code_that_is_refused_is_how_it_should_be(asked, http):
         (KEY, "An appropriate error", "client_key_unknown"),
         (KEY, None, "client_key_unknown"),
         (SECRET, "Client not found", "client_unknown"),
+        (
+            SECRET,
+            "AADSTS7000222: The provided client secret keys for app are expired.",
+            "client_secret_expired",
+        ),
+        (SECRET, "The client secret is expired", "client_secret_expired"),
+        (KEY, "AADSTS700027: thumbprint of key used by client: 'x'", "client_key_unknown"),
         (SECRET, "Bad signature of something", "client_secret_wrong"),
         (SECRET, None, "client_secret_wrong"),
     ],
@@ -91,3 +98,10 @@ def test_401_without_an_error_is_about_the_client_too(asked):
         ["client_secret_wrong"],
         False,
     )
+
+
+def test_a_client_that_may_not_do_this_and_one_that_is_not_there(asked):
+    assert asked(SECRET, refused("unauthorized_client", status=400)) == (["client_not_allowed"], True)
+    words = "AADSTS700016: Application with identifier '4711' was not found in the directory 'Acme'."
+    answer = refused("unauthorized_client", description=words, status=400)
+    assert asked(SECRET, answer) == (["client_unknown"], True)

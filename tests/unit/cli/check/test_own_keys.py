@@ -66,6 +66,21 @@ def test_a_key_that_decrypts(context, keys, key):
     assert codes(decrypting) == []
 
 
+def test_a_key_that_decrypts_by_one_algorithm_alone(context, keys):
+    decrypting = context(token_decryption=TokenDecryption(keys=(KEY,)))
+    only = ImportedKey(key=rsa_key(number=970), algorithm="RSA-OAEP-256")
+    keys.decrypters[KEY] = LocalDecrypter.of(only)
+    assert codes(decrypting) == []
+
+
+@pytest.mark.parametrize("place", ["next_key", "retired_keys"])
+def test_keys_that_do_not_sign_now_are_tried_too(context, keys, place):
+    keys.signers[KEY], keys.signers["kms:other"] = FakeSigner(), KeyUnavailable(reason="kms_key_disabled")
+    others = {place: "kms:other" if place == "next_key" else ("kms:other",)}
+    profile = ClientAuthentication(method="private_key_jwt", key=KEY, **others)
+    assert codes(context(client_authentication=profile)) == ["key_disabled"]
+
+
 @pytest.mark.parametrize(
     ("public", "private"),
     [(rsa_key(number=970), rsa_key(number=972)), (ec_key(number=971), ec_key(number=973))],
