@@ -112,6 +112,10 @@ test: setup lint ## Install, lint, and run every test with the coverage gate
 test-fast: $(VENV)/.installed ## Run the tests that start no other program
 	@$(VENV)/bin/python -m pytest -m "not interop and not ministack and not browser and not built" $(PYTEST_FLAGS)
 
+.PHONY: screenshots
+screenshots: setup ## Take the pictures of the docs anew, by the tests that drive the pages
+	@FEDBRIDGE_PICTURES=1 $(VENV)/bin/python -m pytest -q tests/interop/test_console_browser.py tests/interop/test_demo_browser.py
+
 .PHONY: lint
 lint: $(VENV)/.installed ## Check style, types and import rules
 	@echo "Linting …"

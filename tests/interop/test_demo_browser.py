@@ -16,6 +16,7 @@ from fedbridge.op import pages
 from tests.counterparts.ministack import ministack_or_skip_reason
 from tests.counterparts.node import node_or_skip_reason
 from tests.counterparts.process import require
+from tests.support.browsing import FLAGS, SHARP, picture
 from tests.support.machine import require_chromium
 
 pytestmark = [
@@ -25,11 +26,6 @@ pytestmark = [
     pytest.mark.xdist_group("demo-browser"),
 ]
 
-# No sandbox, because tests run as root in containers; nothing that calls home.
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 SECRET_PARAMETERS = {
     "state", "code", "code_verifier", "client_secret", "client_assertion", "access_token", "id_token", "refresh_token",
 }  # fmt: skip
@@ -57,7 +53,7 @@ def chromium():
 @pytest.fixture
 def page(chromium, demo):
     """A page in a browser of its own that fails the test where a page is faulty or asks for anything outside."""
-    context = chromium.new_context()
+    context = chromium.new_context(device_scale_factor=SHARP)
     page = context.new_page()
     page.set_default_timeout(15_000)
     errors, origins = [], set(demo.scene.origins) | {demo.scene.bridge_url.replace("localhost", "127.0.0.1")}
@@ -107,6 +103,9 @@ def secrets_of(demo, trip):
 
 
 def test_a_person_signs_in_and_sees_who_they_are_and_every_hop(page, demo):
+    page.set_viewport_size({"width": 1240, "height": 800})
+    page.goto(demo.url)
+    picture(page, "demo-start.png", whole=False)
     trip = sign_in(page, demo)
     assert isinstance(trip.result, SignedIn)
     expect(page.get_by_role("heading", level=1)).to_have_text("Hello, Alice Möller")
@@ -114,6 +113,8 @@ def test_a_person_signs_in_and_sees_who_they_are_and_every_hop(page, demo):
     expect(identity).to_contain_text("alice@example.com")
     expect(identity).to_contain_text(str(trip.result.claims["cognito:username"]))
     expect(identity).to_contain_text("Nordbank_")
+    page.set_viewport_size({"width": 1240, "height": 1720})
+    picture(page, "demo-result.png", whole=False)
     page.get_by_text("All claims of the pool's ID token").click()
     expect(identity).to_contain_text(f'"nonce": "{trip.nonce}"')
 

@@ -6,8 +6,8 @@ from playwright.sync_api import expect, sync_playwright
 from tests.counterparts.ministack import MiniStack
 from tests.counterparts.oidc_provider import OidcProvider
 from tests.interop.bridge import running_bridge
-from tests.interop.test_demo_browser import FLAGS
 from tests.interop.test_logout import connection
+from tests.support.browsing import FLAGS
 from tests.support.machine import require_chromium
 
 pytestmark = [pytest.mark.interop, pytest.mark.ministack, pytest.mark.browser]
