@@ -269,6 +269,8 @@ def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path)
     if name == "docs/triggers.md":
         (document,) = found.fences("json")
         (tmp_path / "triggers.json").write_text(document.text)
+    if name == "docs/connections.md":
+        _publish_a_former_version(tmp_path / "connections.yaml")
     if name == "docs/add-an-idp.md" or not whole:
         assert main(["connections", "apply", "--table", "CONNECTIONS_TABLE"]) == 0
     for command in commands(found):
@@ -295,6 +297,14 @@ def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path)
         else:
             assert main(words[1:]) == 0, command
     capsys.readouterr()
+
+
+def _publish_a_former_version(file):
+    """Something that `restore` can restore."""
+    text = file.read_text()
+    file.write_text(text.replace("https://app.example.com/", "https://app.example.com/former"))
+    assert main(["connections", "apply", "--table", "CONNECTIONS_TABLE"]) == 0
+    file.write_text(text)
 
 
 def _serve(arguments):
