@@ -13,7 +13,7 @@ SOURCES = "".join(
     file.read_text()
     for folder in ("check", "cognito")
     for file in (ROOT / "shared" / "fedbridge" / "cli" / folder).glob("*.py")
-    if file.name != "codes.py"
+    if not file.name.startswith("codes")
 )
 EVERY = {**CODES.codes, **cognito.CODES.codes}
 
