@@ -255,6 +255,15 @@ class Agreeing(io.StringIO):
         return "yes\n"
 
 
+ELSEWHERE = {
+    "check": "it needs an IdP: tests/interop/test_check.py",
+    "console": "it needs a browser: tests/interop/test_console_browser.py",
+    "register": "it needs an IdP: tests/interop/test_registration.py",
+    "tokens": "it needs a token: tests/interop/test_cognito_commands.py",
+}
+"""Commands of which only the options are looked at here, and where they run."""
+
+
 @pytest.mark.parametrize(
     "name", [found.name for found in PAGES if any(c.startswith("fedbridge ") for c in commands(found))]
 )
@@ -279,14 +288,8 @@ def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path)
         words = shlex.split(re.sub(r'"\$\(.*\)"', "CONNECTIONS_TABLE", re.split(" [<>] ", command)[0]))
         if words[1] == "dev":
             _serve(words[1:])
-        elif words[1] in ("check", "register"):
-            parser().parse_args(
-                words[1:]
-            )  # These need an IdP: tests/interop/test_{check,registration}.py have one.
-        elif words[1] == "tokens":
-            parser().parse_args(
-                words[1:]
-            )  # It needs a token: tests/interop/test_cognito_commands.py has some.
+        elif words[1] in ELSEWHERE or words[1:3] == ["explain", "--environment"]:
+            parser().parse_args(words[1:])  # No emulator has Logs Insights: tests/functional/test_explain*.py
         elif words[1] == "cognito":
             pool = request.getfixturevalue("pool") if pool is None else pool
             assert main([pool.get(word, word) for word in words[1:]]) == 0, command
