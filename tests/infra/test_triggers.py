@@ -1,10 +1,23 @@
 """The triggers in the stack: absent by default, each with what it needs, and for one user pool alone."""
 
+import json
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
+from fedbridge import wiring
+from fedbridge.aws import sdk_client
+from fedbridge.net.trigger_edge import SignInRefused, serve_trigger
 from fedbridge.telemetry.events import EVENTS
+from fedbridge.triggers.group_mapping import map_groups
+from fedbridge.triggers.linking import link
 from tests.infra.template import Template
+from tests.infra.test_least_privilege import access_of
 from tests.infra.test_privileges import grants
+from tests.support.iam import allowed, listed
+from tests.support.recorded_aws import CREDENTIALS, recorded_aws
+from tests.support.triggers import LINKING, SOURCE, pre_sign_up, pre_token_generation
 
 POOL_ID = "eu-central-1_AbCdEfGhI"
 POOL = f"arn:aws:cognito-idp:eu-central-1:111122223333:userpool/{POOL_ID}"
@@ -113,3 +126,68 @@ def test_a_refusal_wakes_nobody_and_a_fault_does(name):
     )
     assert {event for event in EVENTS if f'"{event}"' in faults} == {"internal_error", "configuration_error"}
     assert {event for event in EVENTS if f'"{event}"' in broken} == {"trigger_failed"}
+
+
+# --- what they call, against what they may ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def calls():
+    """Role → the calls of a sign-in that creates and links a profile, and of one that maps groups."""
+    with recorded_aws() as aws, pytest.MonkeyPatch.context() as environment:
+        for name, value in {**CREDENTIALS, "AWS_DEFAULT_REGION": "eu-central-1"}.items():
+            environment.setenv(name, value)
+        ssm = sdk_client("ssm", endpoint_url=aws.endpoint("operator"))
+        document = {
+            "linking": {**LINKING, "native_profile_missing": "create"},
+            "groups": {"providers": {"Bank": SOURCE}},
+        }
+        value = json.dumps(document)
+        ssm.put_parameter(Name="/fedbridge/prod/triggers", Type="String", Value=value, Overwrite=True)
+        cognito = sdk_client("cognito-idp", endpoint_url=aws.endpoint("operator"))
+        pool_id = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
+
+        def call(function, flow, event):
+            environment.setenv("AWS_ENDPOINT_URL", aws.endpoint(function))
+            variables = Template(ON | {"TriggerUserPoolId": pool_id}).properties(function)["Environment"][
+                "Variables"
+            ]
+            services = wiring.triggers({**variables, "AWS_LAMBDA_FUNCTION_NAME": function})
+            return serve_trigger(
+                event | {"userPoolId": pool_id},
+                None,
+                flow=partial(flow, services),
+                pool_id=pool_id,
+                telemetry=services.telemetry,
+            )
+
+        with pytest.raises(SignInRefused):  # moto has users, and no links
+            call("PreSignUp", link, pre_sign_up())
+        call("PreTokenGeneration", map_groups, pre_token_generation("[treasury]"))
+        made = {f"{function}Role": aws.calls[function] for function in FUNCTIONS}
+        yield made, pool_id
+
+
+@pytest.mark.parametrize("role", GRANTS)
+def test_every_call_is_allowed_and_every_permission_used(calls, role):
+    made, pool_id = calls
+    template = Template(ON | {"CreateProfiles": "true", "TriggerUserPoolId": pool_id})
+    (policy,) = template.properties(role)["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    asked = {access_of(call) for call in made[role]}
+    assert [access for access in asked if not allowed(statements, access)] == []
+    granted = {
+        action for each in statements for action in listed(each["Action"]) if not action.startswith("logs:")
+    }
+    assert {access.action for access in asked} == granted
+
+
+def test_no_other_pool_and_no_other_parameter_is_within_reach(calls):
+    made, pool_id = calls
+    template = Template(ON | {"CreateProfiles": "true"})  # for another pool
+    (policy,) = template.properties("PreSignUpRole")["Policies"]
+    for call in made["PreSignUpRole"]:
+        access = access_of(call)
+        if call.service == "ssm":
+            access = replace(access, resource=access.resource + "2")
+        assert not allowed(policy["PolicyDocument"]["Statement"], access), (access, pool_id)
