@@ -126,8 +126,12 @@ def deployed(
         )
         program.wait_until(lambda: _answers(emulator))
         stack = Deployment(emulator, f"https://localhost:{proxy.port}", authority_file, aws.aws_calls)
-        _deploy(build, emulator, {"BaseUrl": stack.base_url, "CaBundle": str(authority_file), **parameters})
-        proxy.host = f"{stack.outputs['HttpApiId']}.execute-api.localhost:{port}"
+        # The emulator knows no saved queries (AWS::Logs::QueryDefinition).
+        own = {"BaseUrl": stack.base_url, "CaBundle": str(authority_file), "SavedQueries": "false"}
+        _deploy(build, emulator, {**own, **parameters})
+        rest = "RestApiId" in stack.outputs
+        api = stack.outputs["RestApiId" if rest else "HttpApiId"]
+        proxy.host, proxy.prefix = f"{api}.execute-api.localhost:{port}", "/live" if rest else ""
         yield stack
 
 
