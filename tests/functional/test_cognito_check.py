@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from fedbridge.cli.check.cognito import cognito_findings
 from fedbridge.cli.check.context import CheckContext, CheckOptions
+from fedbridge.cli.cognito.authorizer_findings import authorizer_findings
+from fedbridge.cli.cognito.calls import issuer_of
 from fedbridge.cli.cognito.codes import CODES
 from fedbridge.cli.cognito.expected import expected
 from fedbridge.cli.cognito.mapping import merged_mapping
@@ -532,6 +534,20 @@ def test_pools_of_relying_parties_are_looked_at_without_being_asked_for(world):
     assert made.codes(user_pool=None, identity_provider=None) == ["identity_provider_missing"]
     made.connection = replace(made.connection, relying_parties=(named, replace(party, client_id="shop")))
     assert made.codes(user_pool=None, identity_provider=None) == []
+
+
+def test_an_authorizer_must_have_the_one_issuer_of_two_that_the_pool_names():
+    """ministack keeps no IssuerConfiguration."""
+    original, updated = issuer_of(f"{REGION}_A1"), issuer_of(f"{REGION}_A1", updated=True)
+
+    def codes(issuer):
+        jwt = {"AuthorizerType": "JWT", "JwtConfiguration": {"Issuer": original, "Audience": ["app"]}}
+        return [
+            each.code for each in authorizer_findings([jwt], issuer=issuer, domains=[], app_clients=["app"])
+        ]
+
+    assert codes(original) == []
+    assert codes(updated) == ["authorizer_issuer"]
 
 
 def test_without_an_address_what_needs_it_is_left_out(world):

@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from fedbridge.cli.cognito.calls import CognitoRefused, ask, pool_client, region_of
+from fedbridge.cli.cognito.calls import CognitoRefused, ask, issuer_of, pool_client, region_of
 from fedbridge.cli.cognito.pool import (
     describe_identity_provider,
     describe_pool,
@@ -118,6 +118,9 @@ def test_the_schema_is_read_with_its_limits(cognito):
     assert (groups.mutable, groups.min_length, groups.max_length) == (True, 1, 256)
     assert (email.mutable, email.required) == (False, True)
     assert pool.case_sensitive is False
+    assert pool.updated_issuer is False
+    moved = cognito.create_user_pool(PoolName="people", IssuerConfiguration={"Type": "UPDATED"})
+    assert describe_pool(cognito, moved["UserPool"]["Id"]).updated_issuer is True
 
 
 def test_a_busy_cognito_is_asked_again_and_a_refusal_is_not(pool_id):
@@ -138,6 +141,15 @@ def test_a_busy_cognito_is_asked_again_and_a_refusal_is_not(pool_id):
     with pytest.raises(CognitoRefused, match="AccessDeniedException"):
         ask(denied, "describe_user_pool", sleep=pauses.append)
     assert len(pauses) == 2
+
+
+def test_a_pool_names_one_of_two_issuers():
+    assert issuer_of("eu-north-1_A1") == "https://cognito-idp.eu-north-1.amazonaws.com/eu-north-1_A1"
+    assert (
+        issuer_of("eu-north-1_A1", updated=True)
+        == "https://issuer-cognito-idp.eu-north-1.amazonaws.com/eu-north-1_A1"
+    )
+    assert issuer_of("cn-north-1_A1") == "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_A1"
 
 
 def test_the_region_is_that_of_the_pools_id(pool_id):

@@ -179,6 +179,15 @@ def test_the_domain_of_a_pool_is_no_issuer(verify, domain):
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_pool_has_two_issuers_and_its_tokens_one(verify):
+    """What is set where tokens are verified is compared to the byte, so the other one is a mistake there."""
+    updated = ISSUER.replace("https://", "https://issuer-")
+    assert verify(id_token(iss=updated)) == []
+    assert verify(id_token(iss=updated), whose=("--issuer", updated)) == []
+    assert verify(id_token(iss=updated), whose=("--issuer", ISSUER)) == ["issuer_form"]
+    assert verify(id_token(), whose=("--issuer", updated)) == ["issuer_form"]
+
+
 def test_keys_that_cannot_be_had(verify):
     assert verify(id_token(), keys="/nowhere") == ["jwks_unavailable"]
     assert verify(id_token(), keys="/empty") == ["jwks_unavailable"]

@@ -38,7 +38,7 @@ def authorizer_findings(
         host = has.removeprefix("https://").partition("/")[0]
         if host in domains or host.endswith(HOSTED):
             yield found("authorizer_issuer_domain", f"Issuer of {name} is {has}, a domain of a user pool.")
-        elif has != issuer and host.startswith("cognito-idp."):
+        elif has != issuer and host.startswith(("cognito-idp.", "issuer-cognito-idp.")):
             yield found("authorizer_issuer", f"Issuer of {name} is {has}; this pool's is {issuer}.")
         elif has == issuer and not set(jwt.get("Audience", [])) & set(app_clients):
             yield found("authorizer_audience", f"Audience of {name} names no app client of this pool.")

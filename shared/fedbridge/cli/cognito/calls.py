@@ -44,11 +44,15 @@ def region_of(pool_id: str) -> str:
     return found["region"]
 
 
-def issuer_of(pool_id: str) -> str:
-    """Return what stands in `iss` of a pool's tokens: never its domain. Raises ConfigurationError."""
+def issuer_of(pool_id: str, *, updated: bool = False) -> str:
+    """Return what stands in `iss` of a pool's tokens: never its domain. Raises ConfigurationError.
+
+    `updated` issuers are those of pools with that IssuerConfiguration, published in several Regions:
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_IssuerConfigurationType.html
+    """
     region = region_of(pool_id)
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"https://cognito-idp.{region}.{suffix}/{pool_id}"
+    return f"https://{'issuer-' if updated else ''}cognito-idp.{region}.{suffix}/{pool_id}"
 
 
 def pool_client(pool_id: str) -> Any:

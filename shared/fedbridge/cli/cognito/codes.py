@@ -176,7 +176,7 @@ CODES = Catalogue({
     ),
     "authorizer_issuer": Advice(
         "error", _AUTHORIZER, "API Gateway refuses the tokens of this pool.",
-        "Set Issuer to https://cognito-idp.REGION.amazonaws.com/POOL_ID, without a slash at the end.",
+        "Set Issuer to what the finding says, to the byte; pools with an updated IssuerConfiguration have another one than before.",
     ),
     "authorizer_audience": Advice(
         "error", _AUTHORIZER, "API Gateway compares it with `aud`, or with `client_id` of access tokens, and refuses all others.",

@@ -34,13 +34,17 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """What a check or a change needs to know of a user pool. `domain` is the prefix, `custom_domain` a host name."""
+    """What a check or a change needs to know of a user pool. `domain` is the prefix, `custom_domain` a host name.
+
+    `updated_issuer` is whether its tokens name the issuer that AWS introduced for several Regions.
+    """
 
     id: str
     schema: Mapping[str, Attribute]
     case_sensitive: bool = True
     domain: str | None = None
     custom_domain: str | None = None
+    updated_issuer: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ def describe_pool(client: Any, pool_id: str) -> Pool:
         case_sensitive=told.get("UsernameConfiguration", {}).get("CaseSensitive", True),
         domain=told.get("Domain"),
         custom_domain=told.get("CustomDomain"),
+        updated_issuer=told.get("IssuerConfiguration", {}).get("Type") == "UPDATED",
     )
 
 

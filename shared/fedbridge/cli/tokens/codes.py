@@ -33,6 +33,10 @@ CODES = Catalogue({
         "error", _ISSUER, "A pool's tokens are worth nothing at another's.",
         "Look which pool the app signs in at: often it is that of another stage.",
     ),
+    "issuer_form": Advice(
+        "error", _ISSUER, "A pool has an original issuer and an updated one (issuer-cognito-idp), and names one of them.",
+        "Set the issuer that the token has where tokens are verified; IssuerConfiguration of the pool says which.",
+    ),
     "issuer_slash": Advice("error", _ISSUER, "Issuers are compared byte for byte.", "Take the slash away, or add it, as the token has it."),
     "issuer_other": Advice(
         "error", _ISSUER, "It is somebody else's token.",

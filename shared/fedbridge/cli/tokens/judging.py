@@ -20,7 +20,7 @@ LEEWAY = 60
 """Seconds that a clock may be behind; an expired token has none."""
 
 _POOL_ISSUER = re.compile(
-    r"https://cognito-idp\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<pool>[\w-]+_[0-9a-zA-Z]+)"
+    r"https://(?:issuer-)?cognito-idp\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<pool>[\w-]+_[0-9a-zA-Z]+)"
 )
 _HOSTED = re.compile(r".+\.auth(-fips)?\.[a-z0-9-]+\.amazoncognito\.com")
 
@@ -103,6 +103,8 @@ def _mistake(expected: str, has: str) -> str:
     wanted, told = _POOL_ISSUER.fullmatch(expected), _POOL_ISSUER.fullmatch(has)
     if wanted is None or told is None:
         return "issuer_other"
+    if wanted["pool"] == told["pool"]:
+        return "issuer_form"
     return "issuer_pool" if wanted["region"] == told["region"] else "issuer_region"
 
 

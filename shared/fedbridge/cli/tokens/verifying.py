@@ -46,14 +46,12 @@ _WORDS = {"id": "ID token", "access": "access token", None: "token"}
 
 def verify(options: argparse.Namespace) -> int:
     """Return 0 for a good token; raises ConfigurationError where nothing can be said."""
-    expectation = Expectation(
-        issuer=issuer_of(options.user_pool) if options.user_pool else _issuer(options),
-        client_id=options.client_id,
-        use=options.use,
-    )
+    issuer = None if options.user_pool else _issuer(options)
     token = read_token(_text(options.token))
     now = time.time()
     if isinstance(token, Token):
+        issuer = issuer or _issuer_of_pool(options.user_pool, token)
+        expectation = Expectation(issuer=issuer, client_id=options.client_id, use=options.use)
         findings = tuple(_findings(options, token, expectation, now))
         facts = _facts(token, now)
     else:
@@ -167,6 +165,12 @@ def _issuer(options: argparse.Namespace) -> str:
     if problem:
         raise ConfigurationError(f"--issuer: {problem}")
     return issuer
+
+
+def _issuer_of_pool(pool_id: str, token: Token) -> str:
+    """Return the pool's updated issuer where the token names that, else the original one: both are this very pool's."""
+    updated = issuer_of(pool_id, updated=True)
+    return updated if token.claims.get("iss") == updated else issuer_of(pool_id)
 
 
 def _loopback(options: argparse.Namespace, expectation: Expectation) -> Iterator[str]:
