@@ -1,12 +1,14 @@
 """Codes are what scripts rely on: each is documented, spelt like the others, and can really come."""
 
+import json
 import re
 
 import pytest
 
-from fedbridge.cli.check.codes import CODES
+from fedbridge.cli.check.codes import CODES, found
+from fedbridge.cli.check.report import Report
 from fedbridge.cli.cognito import codes as cognito
-from tests.support import check_codes
+from tests.support import check_codes, markdown
 from tests.support.machine import ROOT
 
 SOURCES = "".join(
@@ -42,3 +44,20 @@ def test_every_code_says_why_and_what_to_do_in_sentences(code):
     for text in (advice.why, advice.fix):
         assert text.endswith((".", "?"))
         assert text[0].isupper() or text.startswith(("`", "client_secret_jwt"))
+
+
+def test_the_pages_examples_are_what_is_printed(capsys):
+    page = markdown.page("docs/check.md")
+    (example,) = page.fences("json")
+    document = json.loads(example.text)
+    (finding,) = (found(each["code"], each["what"]) for each in document["findings"])
+    Report(connection=document["connection"], as_json=True).print([finding])
+    assert json.loads(capsys.readouterr().out) == document
+
+    (example,) = page.fences("text")
+    what = (
+        'https://login.bank.example/token answered invalid_client ("client authentication failed"). It takes the client'
+        " with `audience: token_endpoint`."
+    )
+    Report(connection="bank").print([found("assertion_audience_wrong", what)])
+    assert capsys.readouterr().out == example.text
