@@ -17,6 +17,7 @@ FedbridgeError
 ├── UserPoolError                the user pool did not do what was asked of it
 ├── TriggerRefused               a Cognito trigger lets a sign-in end here
 ├── KeyUnavailable               a signing key or secret cannot be used now
+│   └── KeyNotMade               a key that was asked for is certainly not there
 └── DeadlineExceeded             the request's time budget is spent
 """
 
@@ -205,6 +206,12 @@ class KeyUnavailable(FedbridgeError):
     def __init__(self, message: str = "", *, reason: str | None = None, transient: bool = False) -> None:
         super().__init__(message, reason=reason)
         self.transient = transient
+
+
+class KeyNotMade(KeyUnavailable):
+    """A new key was refused before there was one: nothing stays behind."""
+
+    reason = "key_not_made"
 
 
 class DeadlineExceeded(FedbridgeError):

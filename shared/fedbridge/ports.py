@@ -162,8 +162,8 @@ class KeyMaker(Protocol):
         """Return a new key with a certificate, if the policy says so.
 
         `again` tells that somebody began this number before: what was made then is found and returned, or it is None,
-        and the number is spent. So it is where something else has the number's name. Raises KeyUnavailable,
-        ConfigurationError, DeadlineExceeded.
+        and the number is spent. So it is where something else has the number's name. Raises KeyNotMade, KeyUnavailable
+        where a key may be there, ConfigurationError before there is one, DeadlineExceeded.
         """
 
     def disable(self, key: RingKey, deadline: Deadline) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fedbridge.cli.gateway import Gateway, Handler
-from fedbridge.cli.keys import write_private_key
+from fedbridge.cli.private_key import write_private_key
 from fedbridge.cli.template import Route, read_routes
 from fedbridge.configuration.document import encode
 from fedbridge.configuration.file import load

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
 from fedbridge.cli.connections import Quiet, load_one
+from fedbridge.cli.key_rings import open_rings
+from fedbridge.configuration.rings import ring_of
 from fedbridge.errors import ConfigurationError
+from fedbridge.flows.rotation import read
 from fedbridge.keys.certificates import certificate_pem, public_pem, request_pem, subject_name
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
-from fedbridge.model.key_ring import DAY
+from fedbridge.model.key_ring import DAY, DECRYPTION
 from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
@@ -38,7 +41,11 @@ def add_command(actions: Any) -> None:
     export = actions.add_parser(
         "export", help="print a connection's public keys, for an IdP that takes uploads"
     )
-    export.add_argument("connection", metavar="CONNECTION")
+    export.add_argument("connection", metavar="CONNECTION", help="or ring:NAME, with --table")
+    export.add_argument(
+        "--table", help="the stack's output ConnectionsTable, where key rings fill the connection"
+    )
+    export.add_argument("--kid", help="which key of a ring; the next one, else the active one")
     export.add_argument("--format", choices=FORMATS, default="jwks", help="jwks: every key that is published")
     export.add_argument("--key", choices=KEYS, default="key", help="which one, in the other formats")
     export.add_argument("--subject", metavar="NAME", help="CN=bridge,O=Acme,C=SE; CN=fedbridge CONNECTION")
@@ -57,10 +64,17 @@ def add_command(actions: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the key material; raises ConfigurationError, KeyUnavailable. Nothing that is printed is secret."""
-    connection = load_one(options)
     clients = functools.cache(sdk_client)
     secrets = CachedSecrets(clients, allow_local=options.local, telemetry=Quiet())
     keys = CachedKeys(secrets, clients, trust_stored=False)
+    ring = ring_of(options.connection)
+    if ring is not None:
+        print(_of_ring(options, ring, keys, secrets), end="")
+        return 0
+    connection = load_one(options)
+    if options.table is not None:
+        rings = open_rings(options.table, None, keys=keys, secrets=secrets)
+        connection = rings.fill({connection.name: connection})[connection.name]
     if options.format == "jwks":
         jwks = publishable(connection, keys, secrets).client_jwks
         if not jwks:
@@ -71,10 +85,45 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _exported(options: argparse.Namespace, connection: Connection, keys: CachedKeys) -> str:
-    """Return one key in PEM. A decryption key signs nothing, so there is no certificate of it."""
+def _of_ring(options: argparse.Namespace, name: str, keys: CachedKeys, secrets: CachedSecrets) -> str:
+    """Return one key of a ring: its JWK Set, its public key, its certificate, or a request for one."""
+    if options.table is None:
+        raise ConfigurationError(f"ring:{name}: --table is missing: rings are in the Connections table")
+    deadline = Deadline.after(BUDGET)
+    services = open_rings(options.table, None, keys=keys, secrets=secrets).services
+    ring = read(services, name, deadline)
+    key = ring.state.key(options.kid) if options.kid else ring.state.next or ring.state.active
+    if key is None:
+        raise ConfigurationError(f"ring:{name}: has no key yet: fedbridge keys init")
+    if options.format == "certificate" and key.certificate is not None:
+        return secrets.get(key.certificate, deadline).rstrip("\n") + "\n"
+    if ring.policy.use in DECRYPTION:
+        if options.format not in {"jwks", "pem"}:
+            raise ConfigurationError(f"ring:{name}: signs nothing: export it as jwks or pem")
+        jwk = keys.decrypter(key.reference, deadline).public_jwk
+    else:
+        signer = keys.signer(key.reference, None, deadline)
+        if options.format not in {"jwks", "pem"}:
+            subject = _subject(options.subject or ring.policy.certificate_subject or f"CN=fedbridge {name}")
+            return _signed(options, signer, subject, client_tls=ring.policy.use == "client-tls")
+        jwk = signer.public_jwk
+    return public_pem(jwk) if options.format == "pem" else json.dumps({"keys": [jwk]}, indent=2) + "\n"
+
+
+def _signed(options: argparse.Namespace, signer: Signer, subject: Name, *, client_tls: bool) -> str:
+    """Return a certificate of the signer's key, or a request for one."""
     if options.days not in DAYS:
         raise ConfigurationError(f"--days: must be between {DAYS.start} and {DAYS.stop - 1}")
+    deadline = Deadline.after(BUDGET)
+    if options.format == "csr":
+        return request_pem(signer, subject, client_tls=client_tls, deadline=deadline)
+    return certificate_pem(
+        signer, subject, lifetime=options.days * DAY, client_tls=client_tls, deadline=deadline
+    )
+
+
+def _exported(options: argparse.Namespace, connection: Connection, keys: CachedKeys) -> str:
+    """Return one key in PEM. A decryption key signs nothing, so there is no certificate of it."""
     deadline = Deadline.after(BUDGET)
     reference, algorithm = _key(connection, options.key)
     if options.key == "decryption":
@@ -85,11 +134,11 @@ def _exported(options: argparse.Namespace, connection: Connection, keys: CachedK
     if options.format == "pem":
         return public_pem(signer.public_jwk)
     subject = _subject(options.subject or f"CN=fedbridge {connection.name}")
-    signer, client_tls = _readable(keys, reference, signer, deadline), options.key == "mutual_tls"
-    if options.format == "csr":
-        return request_pem(signer, subject, client_tls=client_tls, deadline=deadline)
-    return certificate_pem(
-        signer, subject, lifetime=options.days * DAY, client_tls=client_tls, deadline=deadline
+    return _signed(
+        options,
+        _readable(keys, reference, signer, deadline),
+        subject,
+        client_tls=options.key == "mutual_tls",
     )
 
 

@@ -56,6 +56,20 @@ def references_at(connection: Connection, path: str) -> tuple[str, ...]:
     return tuple(item if isinstance(item, str) else item.key for item in items)
 
 
+def certificate_at(connection: Connection, path: str, reference: str) -> str | None:
+    """Return the reference of the certificate that goes with a key at a path of USES, None where it has none."""
+    match path:
+        case "client_authentication.key":
+            return connection.client_authentication.certificate
+        case "mutual_tls.key":
+            return None if connection.mutual_tls is None else connection.mutual_tls.certificate
+        case "saml.signing_keys" | "saml.decryption_keys":
+            keys = _value(connection, path) or ()
+            return next((key.certificate for key in keys if key.key == reference), None)
+        case _:
+            return None
+
+
 def rings_in(connection: Connection) -> dict[str, tuple[str, ...]]:
     """Return the rings that an unfilled connection names, or that a filled one was filled by, by path."""
     named = {path: tuple(filter(None, map(ring_of, references_at(connection, path)))) for path in USES}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fedbridge.configuration.document import decode, encode
 from fedbridge.configuration.rings import filled
-from fedbridge.errors import ConfigurationError, FedbridgeError, RingMoved
+from fedbridge.errors import ConfigurationError, FedbridgeError, KeyNotMade, RingMoved
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import (
     DAY,
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 RING_BUDGET = 40.0
 """Seconds for one ring, or one connection: a 4096-bit key is made in less on a small function."""
+
+MOST_LOST = 3
+"""Lost keys after which no more are made until somebody looks: each may be there, and paid for."""
 
 _NUMBERS = 3
 """Numbers that are tried for one key: names may be taken by what somebody left behind."""
@@ -173,6 +176,10 @@ def advance(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredR
     kid = step.kid or ""
     match step.action:
         case "stage":
+            if len(ring.state.lost) >= MOST_LOST:
+                raise ConfigurationError(
+                    f"{ring.name}: too many keys were lost: look for them", reason="ring_keys_lost"
+                )
             return stage(services, ring, deadline)
         case "activate":
             return move(services, ring, activated(ring.state, kid), deadline, step="activate", kid=kid)
@@ -195,6 +202,7 @@ def stage(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredRin
         raise ConfigurationError(
             f"{ring.name}: {ring.state.next.kid} is next already", reason="ring_has_next"
         )
+    deadline.remaining()
     again = ring.state.making is not None
     key: RingKey | None = None
     for _ in range(_NUMBERS):
@@ -202,9 +210,13 @@ def stage(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredRin
             lost = ring.state.making is not None
             ring = services.rings.put(replace(ring, state=begun(ring.state, lost=lost)), deadline)
         serial = ring.state.making or 0
-        key = services.maker.make(
-            ring.name, ring.policy, serial, again=again, now=services.clock(), deadline=deadline
-        )
+        try:
+            key = services.maker.make(
+                ring.name, ring.policy, serial, again=again, now=services.clock(), deadline=deadline
+            )
+        except KeyNotMade:
+            services.rings.put(replace(ring, state=replace(ring.state, making=None)), deadline)
+            raise
         if key is not None:
             break
         services.telemetry.event("key_lost", ring=ring.name, serial=serial)

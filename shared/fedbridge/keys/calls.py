@@ -47,10 +47,11 @@ def call(
     reasons: Mapping[str, str],
     deadline: Deadline,
     sleep: Callable[[float], None] = time.sleep,
+    retries: int = RETRIES,
 ) -> Answer:
     """Run one AWS call about `subject` and return its answer.
 
-    Throttling, 5xx, time-outs and lost connections are tried again, at most twice, with jitter, and only while a whole
+    Throttling, 5xx, time-outs and lost connections are tried again, at most twice (`retries`), with jitter, and only while a whole
     call still fits into the deadline; anything else fails at once. `reasons` maps AWS error codes to the reason of the
     KeyUnavailable that is raised; common ones are `{prefix}_throttled`, `{prefix}_timeout`, `{prefix}_unavailable`
     (these three are transient), `{prefix}_access_denied` and `{prefix}_error`. Raises DeadlineExceeded where the
@@ -61,20 +62,20 @@ def call(
     from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
     deadline.remaining()
-    retries = 0
+    tried = 0
     while True:
         began = deadline.monotonic()
         try:
             return operation()
         except (BotoCoreError, ClientError, ResponseParserError) as error:
             failure = _failure(error, subject=subject, prefix=prefix, reasons=reasons)
-            pause = _jitter.uniform(_FIRST_PAUSE / 2, _FIRST_PAUSE) * 2**retries
+            pause = _jitter.uniform(_FIRST_PAUSE / 2, _FIRST_PAUSE) * 2**tried
             time_left = deadline.at - deadline.monotonic()
-            if not failure.transient or retries == RETRIES or time_left < pause + LONGEST_CALL:
+            if not failure.transient or tried == retries or time_left < pause + LONGEST_CALL:
                 raise failure from error
         finally:
             deadline.trail.waited(prefix, deadline.monotonic() - began)
-        retries += 1
+        tried += 1
         sleep(pause)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from fedbridge.errors import KeyUnavailable
+from fedbridge.errors import KeyNotMade, KeyUnavailable
 from fedbridge.keys.calls import call
 from fedbridge.keys.certificates import certificate_pem, subject_name
 from fedbridge.keys.jwk import ImportedKey, import_private_key, thumbprint
@@ -25,6 +25,8 @@ from fedbridge.model.key_ring import RingKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography.x509 import Name
 
     from fedbridge.keys.algorithms import PrivateKey, PublicKey
     from fedbridge.keys.calls import ClientFactory
@@ -50,6 +52,7 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
+_MAYBE_MADE = frozenset({"kms_timeout", "kms_unavailable"})
 _SECRET_REASONS = {
     "InvalidRequestException": "deleted",
     "ResourceExistsException": "exists",
@@ -69,6 +72,8 @@ class RingKeyMaker:
         self, ring: str, policy: KeyRing, serial: int, *, again: bool, now: float, deadline: Deadline
     ) -> RingKey | None:
         """Return a new key; see the port."""
+        if policy.certified_for is not None:
+            _subject(ring, policy)  # What cannot be right is found before a key is paid for.
         if policy.store == "kms":
             return None if again else self._make_in_kms(ring, policy, serial, now, deadline)
         return self._make_secret(ring, policy, serial, again=again, now=now, deadline=deadline)
@@ -97,7 +102,7 @@ class RingKeyMaker:
             "fedbridge:ring": ring,
             "fedbridge:serial": str(serial),
         }
-        answer = self._kms(
+        answer = self._created(
             lambda kms: kms.create_key(
                 KeySpec=spec,
                 KeyUsage=usage,
@@ -131,7 +136,7 @@ class RingKeyMaker:
         name = self.secret_name(ring, policy, serial)
         reference = f"secretsmanager:{name}"
         private = new_private_key(policy.kind.partition(":")[2])
-        document = _pem(private)
+        document = private_pem(private)
         if policy.certified_for is not None:
             signer = LocalSigner.of(ImportedKey(key=private), None, source=name)
             text = self._certificate(ring, policy, signer, private.public_key(), now=now, deadline=deadline)
@@ -150,7 +155,7 @@ class RingKeyMaker:
     ) -> str:
         return certificate_pem(
             signer,
-            subject_name(policy.certificate_subject or f"CN=fedbridge {ring}"),
+            _subject(ring, policy),
             lifetime=policy.certified_for or 0,
             client_tls=policy.use == "client-tls",
             deadline=deadline,
@@ -199,6 +204,19 @@ class RingKeyMaker:
             self.sleep(1.0)
         raise AssertionError("unreachable")
 
+    def _created(self, operation: Callable[[Any], Any], subject: str, deadline: Deadline) -> Any:
+        """Create a KMS key by one call: a second one after a lost answer would be a second key."""
+        client = self.clients("kms")
+        try:
+            return call(
+                lambda: operation(client),
+                subject=subject, prefix="kms", reasons=REASONS, deadline=deadline, sleep=self.sleep, retries=0,
+            )  # fmt: skip
+        except KeyUnavailable as failure:
+            if failure.reason in _MAYBE_MADE:
+                raise
+            raise KeyNotMade(str(failure), reason=failure.reason, transient=failure.transient) from failure
+
     def _kms(self, operation: Callable[[Any], Any], subject: str, deadline: Deadline) -> Any:
         client = self.clients("kms")
         return call(
@@ -212,6 +230,10 @@ def new_private_key(kind: str) -> PrivateKey:
     if kind.startswith("RSA-"):
         return rsa.generate_private_key(public_exponent=65537, key_size=int(kind.removeprefix("RSA-")))
     return ec.generate_private_key(_CURVES[kind])
+
+
+def _subject(ring: str, policy: KeyRing) -> Name:
+    return subject_name(policy.certificate_subject or f"CN=fedbridge {ring}")
 
 
 def _stranger() -> Signer:
@@ -230,5 +252,6 @@ def _certified(
     )
 
 
-def _pem(key: PrivateKey) -> str:
+def private_pem(key: PrivateKey) -> str:
+    """Return a private key as PKCS #8 in PEM."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")

@@ -9,8 +9,8 @@ import pytest
 
 from fedbridge.configuration.document import decode, encode, version_of
 from fedbridge.configuration.rings import filled
-from fedbridge.errors import ConfigurationError, KeyUnavailable, RingMoved
-from fedbridge.flows.rotation import Rotation, rotate, stage
+from fedbridge.errors import ConfigurationError, KeyNotMade, KeyUnavailable, RingMoved
+from fedbridge.flows.rotation import MOST_LOST, Rotation, rotate, stage
 from fedbridge.model.connection import ClientAuthentication, Connection
 from fedbridge.model.key_ring import DAY, SPREAD, KeyRing, RingKey, RingState, StoredRing, confirmed, noted
 from fedbridge.model.policies import TokenDecryption
@@ -362,3 +362,39 @@ def test_a_run_may_end_after_any_effect(effect, finds):
         "token_decryption.keys": ("codec",),
     }
     assert sorted(set(world.maker.disabled)) == ["kid-bank-1", "kid-codec-1"]
+
+
+def test_a_key_that_is_refused_leaves_nothing_behind_and_is_asked_for_again(world):
+    def refusing(*_: Any, **__: Any) -> Any:
+        raise KeyNotMade("KMS", reason="kms_access_denied")
+
+    make, world.maker.make = world.maker.make, refusing
+    world.clock.now += 89 * DAY
+    for _ in range(5):
+        world.clock.now += HOUR
+        assert world.run() == 1
+    assert world.state("bank").lost == ()
+    assert world.state("bank").making is None
+    world.maker.make = make
+    assert world.run() == 0
+    assert world.next("bank").kid == f"kid-bank-{world.state('bank').serial}"
+
+
+def test_after_three_lost_keys_no_more_are_made_until_somebody_looks(world):
+    def hanging(*_: Any, again: bool, **__: Any) -> None:
+        if not again:
+            raise KeyUnavailable("KMS", reason="kms_timeout", transient=True)
+
+    world.maker.finds = False
+    world.clock.now += 89 * DAY
+    make, world.maker.make = world.maker.make, hanging
+    for _ in range(6):
+        world.clock.now += HOUR
+        assert world.run() == 1
+    assert len(world.state("bank").lost) == MOST_LOST
+    reasons = [fields["reason"] for name, fields in world.telemetry.events if name == "key_ring_failed"]
+    assert reasons == ["kms_timeout"] * 4 + ["ring_keys_lost"] * 2
+    world.maker.make = make
+    ring = world.rings.get("bank", soon())
+    stage(world.services(), replace(ring, state=replace(ring.state, lost=())), soon())
+    assert world.next("bank").kid == f"kid-bank-{world.state('bank').serial}"

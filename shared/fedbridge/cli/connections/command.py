@@ -9,6 +9,7 @@ from fedbridge.cli.connections import listing, planning, publishing, restoring
 from fedbridge.cli.connections.desk import open_table
 from fedbridge.cli.connections.loading import (
     BUDGET,
+    add_environment_option,
     add_file_options,
     add_local_options,
     add_provider_options,
@@ -50,6 +51,7 @@ def _add_publishing(actions: Any) -> None:
         add_provider_options(action)
     for action in (apply, restore):
         action.add_argument("--new-subjects", action="store_true", help=_NEW_SUBJECTS)
+    add_environment_option(apply)
     plan.add_argument("--json", action="store_true", help="print the plan for machines")
     validate.set_defaults(run=_validate)
     plan.set_defaults(run=planning.plan)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fedbridge.aws import sdk_client
-from fedbridge.cli.connections.loading import BUDGET, Quiet, load_all
+from fedbridge.cli.connections.loading import BUDGET, Quiet, load_all, load_declared
 from fedbridge.cli.dev import loopback_hosts
+from fedbridge.cli.key_rings import RingDesk, open_rings
 from fedbridge.client_secrets import with_managed_secrets
 from fedbridge.configuration.document import decode
 from fedbridge.configuration.rings import filled, rings_in
@@ -61,7 +62,21 @@ class Desk:
     def ready(self) -> dict[str, Connection]:
         """Return the connections of the file as they would be published; raises ConfigurationError, KeyUnavailable."""
         declared = {name: self.with_secrets(each) for name, each in load_all(self.options).items()}
-        return all_publishable(declared, self.keys, self.secrets)
+        return all_publishable(self.ring_desk.fill(declared), self.keys, self.secrets)
+
+    @property
+    def ring_desk(self) -> RingDesk:
+        """The key rings of the table."""
+        environment = getattr(self.options, "environment", None)
+        return open_rings(self.options.table, environment, keys=self.keys, secrets=self.secrets)
+
+    def prepare_rings(self) -> None:
+        """Write the rings of the file, and make their first keys."""
+        self.ring_desk.prepare(
+            load_declared(self.options),
+            lambda name: read_current(self.publisher.read(name, Deadline.after(BUDGET))),
+            print,
+        )
 
     def with_secrets(self, connection: Connection) -> Connection:
         """Return the connection with the hashes of its managed client secrets, as far as their rotation has come."""

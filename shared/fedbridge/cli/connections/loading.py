@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedbridge.configuration.file import load
+from fedbridge.configuration.file import Declared, load, read
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,9 +46,21 @@ def add_table_option(action: argparse.ArgumentParser) -> None:
     action.add_argument("--table", required=True, help="the stack's output ConnectionsTable")
 
 
+def add_environment_option(action: argparse.ArgumentParser) -> None:
+    """Add what the keys of rings are named and tagged by."""
+    action.add_argument(
+        "--environment", metavar="NAME", help="the stack's parameter Environment, to make keys of key rings"
+    )
+
+
 def load_all(options: argparse.Namespace) -> dict[str, Connection]:
     """Return the connections of the file by name; raises ConfigurationError with every problem of the file."""
-    return load(options.file, allow_local=options.local, private_hosts=options.private_host)
+    return load_declared(options).connections
+
+
+def load_declared(options: argparse.Namespace) -> Declared:
+    """Return connections and key rings of the file; raises as `load_all` does."""
+    return read(options.file, allow_local=options.local, private_hosts=options.private_host)
 
 
 def load_one(options: argparse.Namespace) -> Connection:

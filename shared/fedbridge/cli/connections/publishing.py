@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def apply(options: argparse.Namespace) -> int:
     """Publish all or stop at the first that fails: every connection is checked before the first is written."""
     desk = open_desk(options)
+    desk.prepare_rings()
     ready = desk.ready()
     published = desk.published(ready)
     taken = desk.take(ready, published)
@@ -39,6 +40,7 @@ def publish(desk: Desk, connection: Connection, plan: Plan, taken: Taken) -> Non
     changed = desk.publisher.publish(
         name, encode(connection), version, deadline, snapshot=taken.snapshot, replacing=plan.before
     )
+    desk.ring_desk.settled(connection)
     if not changed and taken.snapshot is not None and not taken.older:
         desk.publisher.keep_snapshot(name, version, taken.snapshot, deadline)
     print(f"{name}: {'published' if changed else 'unchanged'}, version {version}{_with_snapshot(taken)}")
