@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from fedbridge import wiring
-from fedbridge.aws import sdk_client
-from fedbridge.net.trigger_edge import SignInRefused, serve_trigger
+from fedbridge.errors import UserPoolError
+from fedbridge.model.deadline import Deadline
+from fedbridge.model.trigger_event import TriggerEvent
 from fedbridge.telemetry.events import EVENTS
 from fedbridge.triggers.group_mapping import map_groups
 from fedbridge.triggers.linking import link
@@ -137,14 +139,16 @@ def calls():
     with recorded_aws() as aws, pytest.MonkeyPatch.context() as environment:
         for name, value in {**CREDENTIALS, "AWS_DEFAULT_REGION": "eu-central-1"}.items():
             environment.setenv(name, value)
-        ssm = sdk_client("ssm", endpoint_url=aws.endpoint("operator"))
+        # Unhurried, because the first call of a service loads it.
+        unhurried = Config(read_timeout=60)
+        ssm = boto3.client("ssm", endpoint_url=aws.endpoint("operator"), config=unhurried)
         document = {
             "linking": {**LINKING, "native_profile_missing": "create"},
             "groups": {"providers": {"Bank": SOURCE}},
         }
         value = json.dumps(document)
         ssm.put_parameter(Name="/fedbridge/prod/triggers", Type="String", Value=value, Overwrite=True)
-        cognito = sdk_client("cognito-idp", endpoint_url=aws.endpoint("operator"))
+        cognito = boto3.client("cognito-idp", endpoint_url=aws.endpoint("operator"), config=unhurried)
         pool_id = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
 
         def call(function, flow, event):
@@ -153,15 +157,20 @@ def calls():
                 "Variables"
             ]
             services = wiring.triggers({**variables, "AWS_LAMBDA_FUNCTION_NAME": function})
-            return serve_trigger(
-                event | {"userPoolId": pool_id},
-                None,
-                flow=partial(flow, services),
-                pool_id=pool_id,
-                telemetry=services.telemetry,
+            return flow(
+                services,
+                TriggerEvent(
+                    source=event["triggerSource"],
+                    version=event["version"],
+                    pool_id=pool_id,
+                    username=event["userName"],
+                    attributes=event["request"]["userAttributes"],
+                    request=event["request"],
+                    deadline=Deadline.after(30),  # Cognito's patience is not what this is about
+                ),
             )
 
-        with pytest.raises(SignInRefused):  # moto has users, and no links
+        with pytest.raises(UserPoolError):  # moto has users, and no links
             call("PreSignUp", link, pre_sign_up())
         call("PreTokenGeneration", map_groups, pre_token_generation("[treasury]"))
         made = {f"{function}Role": aws.calls[function] for function in FUNCTIONS}
