@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any, cast
 
 import pytest
 
@@ -41,13 +42,13 @@ from tests.support.tls_files import tls_files
 pytestmark = pytest.mark.interop
 
 SECRET = "a secret of the bridge, long enough for HS256"
-FEATURES = {
+FEATURES: dict[str, Any] = {
     **SETTINGS,
     "clientAuthMethods": [
         "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth",
     ],
     "features": {
-        **SETTINGS["features"],
+        **cast("dict[str, Any]", SETTINGS["features"]),
         "dPoP": {"enabled": True},
         "mTLS": {"enabled": True, "tlsClientAuth": True, "certificateBoundAccessTokens": True},
     },

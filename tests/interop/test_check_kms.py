@@ -59,7 +59,8 @@ def bank():
     with running_ministack() as account:
         arn = create_key(account, "ECC_NIST_P256")
         der = account.client("kms").get_public_key(KeyId=arn)["PublicKey"]
-        jwk = ECKey.import_key(load_der_public_key(der))
+        public: Any = load_der_public_key(der)
+        jwk = ECKey.import_key(public)
         known = {**jwk.as_dict(private=False), "kid": jwk.thumbprint()}
         account.client("secretsmanager").create_secret(Name=STORED, SecretString=SECRET)
         account.client("dynamodb").create_table(

@@ -68,8 +68,8 @@ def showing(*certificates: str) -> Callable[[etree._Element], object]:
                 f"<ds:X509Certificate>{each}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
             )
             descriptor.insert(number, etree.fromstring(text))
-        for each in old:
-            descriptor.remove(each)
+        for one in old:
+            descriptor.remove(one)
 
     return change
 
@@ -111,8 +111,9 @@ def in_a_federation(document: str) -> str:
     root = etree.fromstring(
         f'<md:EntitiesDescriptor xmlns:md="{NS["md"]}" ID="_all">{document}</md:EntitiesDescriptor>'
     )
-    for each in root.iter(f"{{{NS['ds']}}}Signature"):
-        each.getparent().remove(each)
+    for each in root.findall("md:EntityDescriptor", NS):
+        for signature in each.findall("ds:Signature", NS):
+            each.remove(signature)
     sign(root, *certificate(41, ends=LONG), at_index=0)
     return etree.tostring(root, encoding="unicode")
 

@@ -19,6 +19,12 @@ METADATA = {
     "token_endpoint": f"{IDP}/token",
     "jwks_uri": f"{IDP}/jwks",
 }
+PROVIDER = ProviderMetadata(
+    issuer=IDP,
+    authorization_endpoint=METADATA["authorization_endpoint"],
+    token_endpoint=METADATA["token_endpoint"],
+    jwks_uri=METADATA["jwks_uri"],
+)
 
 
 class Answering:
@@ -41,7 +47,7 @@ def codes(context, response, base_url=BASE):
     asking = type(made)(
         **{name: getattr(made, name) for name in made.__dataclass_fields__} | {"http": Answering(response)}
     )
-    return [each.code for each in request_findings(asking, ProviderMetadata(**METADATA))]
+    return [each.code for each in request_findings(asking, PROVIDER)]
 
 
 def page(text, status=400):

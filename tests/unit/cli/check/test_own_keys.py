@@ -73,11 +73,19 @@ def test_a_key_that_decrypts_by_one_algorithm_alone(context, keys):
     assert codes(decrypting) == []
 
 
-@pytest.mark.parametrize("place", ["next_key", "retired_keys"])
-def test_keys_that_do_not_sign_now_are_tried_too(context, keys, place):
-    keys.signers[KEY], keys.signers["kms:other"] = FakeSigner(), KeyUnavailable(reason="kms_key_disabled")
-    others = {place: "kms:other" if place == "next_key" else ("kms:other",)}
-    profile = ClientAuthentication(method="private_key_jwt", key=KEY, **others)
+OTHER = "kms:other"
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        ClientAuthentication(method="private_key_jwt", key=KEY, next_key=OTHER),
+        ClientAuthentication(method="private_key_jwt", key=KEY, retired_keys=(OTHER,)),
+    ],
+    ids=["next_key", "retired_keys"],
+)
+def test_keys_that_do_not_sign_now_are_tried_too(context, keys, profile):
+    keys.signers[KEY], keys.signers[OTHER] = FakeSigner(), KeyUnavailable(reason="kms_key_disabled")
     assert codes(context(client_authentication=profile)) == ["key_disabled"]
 
 
