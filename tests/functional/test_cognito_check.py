@@ -282,6 +282,11 @@ GOOD = {
     "an app client that the bridge has no part in": good(
         change=lambda it: it.aws.create_user_pool_client(UserPoolId=it.pool_id, ClientName="machine")
     ),
+    "attributes that an app client may write by default": good(change=lambda it: it.app(WriteAttributes=[])),
+    "people who may change their names": good(
+        keys={"claims": {"email": "email", "family_name": "family_name"}},
+        change=lambda it: it.app(AllowedOAuthScopes=["openid", "aws.cognito.signin.user.admin"]),
+    ),
     "a JWT authorizer": good(
         options={"http_apis": lambda it: it.authorizer(f"https://cognito-idp.{REGION}.amazonaws.com/{it.pool_id}")}
     ),
@@ -420,7 +425,14 @@ BROKEN = {
     ("attribute_not_writable", "family_name"): broken(
         lambda it: it.app(WriteAttributes=["email", "custom:groups", "custom:tier"])
     ),
-    ("custom_attribute_by_default", "unset"): broken(lambda it: it.app(WriteAttributes=[])),
+    ("attribute_self_service", "unset"): broken(
+        lambda it: it.app(WriteAttributes=[], AllowedOAuthScopes=["openid", "aws.cognito.signin.user.admin"])
+    ),
+    ("attribute_self_service", "set"): broken(
+        lambda it: it.app(
+            WriteAttributes=MAPPED, AllowedOAuthScopes=["openid", "aws.cognito.signin.user.admin"]
+        )
+    ),
     ("domain_missing", "none"): broken(lambda it: it.domain(keep=False)),
     ("redirect_uri_unregistered", "prefix"): broken(party={"redirect_uris": ["https://acme.example/idpresponse"]}),
     ("custom_domain_unregistered", "custom"): broken(

@@ -19,6 +19,10 @@ BY_COGNITO = frozenset({USERNAME, "email_verified", "phone_number_verified"})
 """Mapped without an app client's permission: nobody can give it for them."""
 
 
+SELF_SERVICE = "aws.cognito.signin.user.admin"
+"""The scope of access tokens with which people read and change their own profile."""
+
+
 def app_client_findings(
     clients: Sequence[Mapping[str, Any]], provider: IdentityProvider, *, unseen: int = 0
 ) -> Iterator[Finding]:
@@ -82,20 +86,21 @@ def _flows(client: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _writing(client: Mapping[str, Any], mapping: Mapping[str, str]) -> Iterator[Finding]:
-    """Tell which mapped attributes the client may not write."""
+    """Tell which mapped attributes the client may not write, and which its users may.
+
+    Unset WriteAttributes are all attributes: so it is seen and the console says, though the API's reference does not.
+    """
     writable, name = client.get("WriteAttributes"), _name(client)
     mapped = [each for each in mapping if each not in BY_COGNITO]
-    if not writable:
-        custom = [each for each in mapped if each.startswith("custom:")]
-        if custom:
-            yield found(
-                "custom_attribute_by_default",
-                f"{name} has no WriteAttributes, and {', '.join(custom)} is mapped.",
-            )
-        return
-    for each in mapped:
-        if each not in writable:
-            yield found("attribute_not_writable", f"{name} may not write {each}, which is mapped.")
+    if writable:
+        for each in mapped:
+            if each not in writable:
+                yield found("attribute_not_writable", f"{name} may not write {each}, which is mapped.")
+    custom = [each for each in mapped if each.startswith("custom:") and (not writable or each in writable)]
+    if custom and SELF_SERVICE in client.get("AllowedOAuthScopes", []):
+        yield found(
+            "attribute_self_service", f"{name} gives out {SELF_SERVICE} and may write {', '.join(custom)}."
+        )
 
 
 def _name(client: Mapping[str, Any]) -> str:

@@ -150,9 +150,10 @@ CODES = Catalogue({
         "error", _CLIENT, "AWS's reference says that the sign-in fails, its guide that the value is skipped.",
         "Add the attribute to WriteAttributes. Users of this client can then change it by themselves through Cognito's API.",
     ),
-    "custom_attribute_by_default": Advice(
-        "warning", _CLIENT, "AWS documents that unset WriteAttributes stand for the standard attributes alone.",
-        "List every mapped attribute in WriteAttributes, the custom ones too.",
+    "attribute_self_service": Advice(
+        "warning", _CLIENT, "With their access token people can set it by themselves (UpdateUserAttributes), until the next sign-in"
+        " through the IdP: nothing may be decided by it.",
+        "Remove aws.cognito.signin.user.admin from AllowedOAuthScopes, unless the app needs it. Send all other settings along.",
     ),
     "domain_missing": Advice(
         "error", _DOMAIN, "Federated sign-in goes through the pool's domain, and nowhere else.",

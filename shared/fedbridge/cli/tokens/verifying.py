@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fedbridge.cli.check.observed import one_line
 from fedbridge.cli.cognito.calls import CognitoRefused, ask, issuer_of, pool_client
+from fedbridge.cli.cognito.client_findings import SELF_SERVICE
 from fedbridge.cli.tokens.codes import found
 from fedbridge.cli.tokens.judging import (
     Expectation,
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 BUDGET = 15.0
 """Seconds for fetching the issuer's keys."""
-
-SELF_SERVICE = "aws.cognito.signin.user.admin"
-"""The scope of access tokens that Cognito lets speak of their user."""
 
 _WORDS = {"id": "ID token", "access": "access token", None: "token"}
 
