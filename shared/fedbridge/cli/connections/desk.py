@@ -15,7 +15,6 @@ from fedbridge.cli.dev import loopback_hosts
 from fedbridge.cli.key_rings import RingDesk, open_rings
 from fedbridge.client_secrets import with_managed_secrets
 from fedbridge.configuration.document import decode
-from fedbridge.configuration.rings import filled, rings_in
 from fedbridge.errors import ConfigurationError, FedbridgeError
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
@@ -24,14 +23,13 @@ from fedbridge.net.outbound import OutboundClient
 from fedbridge.snapshots import Snapshots
 from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, PublishedItem
-from fedbridge.wiring import all_publishable, key_rings, publishable
+from fedbridge.wiring import all_publishable, publishable
 
 if TYPE_CHECKING:
     import argparse
 
     from fedbridge.model.connection import Connection
     from fedbridge.model.snapshot import Snapshot
-    from fedbridge.ports import KeyRings
 
 ASKING = 10.0
 """Seconds for the documents of one identity provider."""
@@ -57,7 +55,6 @@ class Desk:
     publisher: ConnectionPublisher = field(repr=False)
     keys: CachedKeys = field(repr=False)
     secrets: CachedSecrets = field(repr=False)
-    rings: KeyRings = field(repr=False)
 
     def ready(self) -> dict[str, Connection]:
         """Return the connections of the file as they would be published; raises ConfigurationError, KeyUnavailable."""
@@ -92,10 +89,8 @@ class Desk:
 
         Raises ConfigurationError, KeyUnavailable, StoreUnavailable.
         """
-        names = {name for each in rings_in(connection).values() for name in each}
-        found = {name: self.rings.get(name, Deadline.after(BUDGET)) for name in sorted(names)}
-        states = {name: ring.state for name, ring in found.items() if ring is not None}
-        return publishable(filled(connection, states), self.keys, self.secrets)
+        (current,) = self.ring_desk.fill({connection.name: connection}).values()
+        return publishable(current, self.keys, self.secrets)
 
     def published(self, names: Iterable[str]) -> dict[str, PublishedItem]:
         """Return what is published under these names."""
@@ -126,7 +121,6 @@ def open_desk(options: argparse.Namespace) -> Desk:
         publisher=open_table(options),
         keys=CachedKeys(secrets, clients, trust_stored=False),
         secrets=secrets,
-        rings=key_rings(options.table, clients),
     )
 
 
