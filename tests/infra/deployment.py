@@ -126,8 +126,8 @@ def deployed(
         )
         program.wait_until(lambda: _answers(emulator))
         stack = Deployment(emulator, f"https://localhost:{proxy.port}", authority_file, aws.aws_calls)
-        # The emulator knows no saved queries (AWS::Logs::QueryDefinition).
-        own = {"BaseUrl": stack.base_url, "CaBundle": str(authority_file), "SavedQueries": "false"}
+        # The emulator knows neither saved queries (AWS::Logs::QueryDefinition) nor metric math.
+        own = {"BaseUrl": stack.base_url, "CaBundle": str(authority_file), "Insights": "false"}
         _deploy(build, emulator, {**own, **parameters})
         rest = "RestApiId" in stack.outputs
         api = stack.outputs["RestApiId" if rest else "HttpApiId"]
