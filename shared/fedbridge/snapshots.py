@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from fedbridge.configuration.document import decode
-from fedbridge.errors import ConfigurationError
+from fedbridge.errors import ConfigurationError, FedbridgeError
 from fedbridge.model.snapshot import Snapshot
 from fedbridge.rp import snapshot as oidc
 from fedbridge.rp.calls import Calls
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024
 """Bytes of one snapshot; the table's item holds two, beside two documents, and has room for 400 KB."""
+
+ASKING = 10.0
+"""Seconds for the documents of one identity provider."""
 
 DUE_AFTER = 12 * 3600
 """Seconds since it was taken after which a snapshot is taken anew: it stands in for a fetch for 24 hours."""
@@ -81,23 +84,67 @@ class Snapshots:
         )
 
 
+Outcome = Literal["refreshed", "not_due", "nothing_to_take", "superseded"]
+
+
 def refresh_snapshot(
-    publisher: ConnectionPublisher,
-    published: PublishedItem,
-    snapshots: Snapshots,
-    deadline: Deadline,
-) -> Literal["refreshed", "not_due", "nothing_to_take", "superseded"]:
+    publisher: ConnectionPublisher, published: PublishedItem, snapshots: Snapshots, deadline: Deadline
+) -> Outcome:
     """Take the snapshot of a published connection anew if it is due, and keep it if that version is still current.
 
-    A disabled connection is left alone. Raises what `Snapshots.take` and `fedbridge.store.table` raise, and
-    ConfigurationError for a document that this release cannot read; what was kept stays then.
+    A disabled connection is left alone, and one of SAML: XML is parsed by the functions that sign in there, and by operators.
+    Raises what `Snapshots.take` and `fedbridge.store.table` raise, and ConfigurationError for a document that this release
+    cannot read; what was kept stays then.
     """
     current = published.current
-    taken_at = current.snapshot.taken_at if current.snapshot is not None else 0
-    if published.disabled or snapshots.clock() - taken_at < DUE_AFTER:
+    if published.disabled or snapshots.clock() - _taken_at(published) < DUE_AFTER:
         return "not_due"
-    snapshot = snapshots.take(decode(current.document), deadline, last_good=current.snapshot)
+    connection = replace(decode(current.document), version=current.version)
+    if connection.protocol == "saml":
+        return "nothing_to_take"
+    snapshot = snapshots.take(connection, deadline, last_good=current.snapshot)
     if snapshot is None:
         return "nothing_to_take"
     kept = publisher.keep_snapshot(published.name, current.version, snapshot, deadline)
     return "refreshed" if kept else "superseded"
+
+
+def refresh_snapshots(publisher: ConnectionPublisher, snapshots: Snapshots, deadline: Deadline) -> int:
+    """Refresh the snapshots of a table that are due, the oldest first, until all are done or the time is spent.
+
+    Returns how many failed: each is told to telemetry (`snapshot_not_taken`) and stops no other. Raises what reading the
+    table raises.
+    """
+    failures = 0
+    for published in sorted(publisher.all(deadline), key=_taken_at):
+        left = deadline.at - deadline.monotonic()
+        if left <= ASKING:
+            break  # What is due stays due, and is the first of the next run.
+        within = replace(deadline, at=deadline.monotonic() + ASKING)
+        try:
+            outcome = refresh_snapshot(publisher, published, snapshots, within)
+        except Exception as failure:  # noqa: BLE001  whatever it is, the other connections go on
+            failures += 1
+            _tell(snapshots.telemetry, published, failure, deadline)
+        else:
+            if outcome == "refreshed":
+                snapshots.telemetry.event(
+                    "snapshot_taken", connection=published.name, correlation_id=deadline.correlation_id
+                )
+    return failures
+
+
+def _taken_at(published: PublishedItem) -> int:
+    snapshot = published.current.snapshot
+    return snapshot.taken_at if snapshot is not None else 0
+
+
+def _tell(telemetry: Telemetry, published: PublishedItem, failure: Exception, deadline: Deadline) -> None:
+    expected = isinstance(failure, FedbridgeError)
+    telemetry.event(
+        "snapshot_not_taken",
+        connection=published.name,
+        correlation_id=deadline.correlation_id,
+        reason=failure.reason if isinstance(failure, FedbridgeError) else FedbridgeError.reason,
+        exception=None if expected else type(failure).__name__,
+    )

@@ -21,13 +21,13 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import KeyRing, RingKey, RingState, StoredRing
 from fedbridge.model.snapshot import Snapshot
 from fedbridge.net.outbound import OutboundClient
-from fedbridge.snapshots import Snapshots, refresh_snapshot
+from fedbridge.snapshots import Snapshots, refresh_snapshot, refresh_snapshots
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, DynamoDBConnections
 from fedbridge.wiring import key_rings
 from tests.conformance.transactions import soon
 from tests.counterparts.loopback import LoopbackServer, Reply, json_reply
 from tests.counterparts.oidc_provider import Received
-from tests.fakes.telemetry import NullTelemetry
+from tests.fakes.telemetry import NullTelemetry, RecordingTelemetry
 from tests.support.dynamodb import DynamoDBServer, running_dynamodb
 from tests.unit.configuration.files import changed, write
 from tests.unit.rp.idp import FakeKeys, FakeSecrets, public_jwk
@@ -351,6 +351,59 @@ def test_a_snapshot_is_taken_anew_twice_a_day(operator, idp):
     assert operator.published().version == version
     assert operator.snapshot().taken_at == taken_at + 12 * 3600
     assert [key["kid"] for key in operator.snapshot().part("jwks")["keys"]] == ["key-2"]
+
+
+def run_of_the_schedule(operator, telemetry, *, after, budget=60.0):
+    """Let the scheduled function look at the whole table; returns how many failed."""
+    http = OutboundClient(private_hosts=[operator.idp.origin.removeprefix("http://")])
+    try:
+        snapshots = Snapshots(
+            http=http,
+            keys=FakeKeys(),
+            secrets=FakeSecrets(),
+            telemetry=telemetry,
+            clock=lambda: time.time() + after,
+        )
+        return refresh_snapshots(operator.publisher, snapshots, Deadline.after(budget, correlation_id="RUN"))
+    finally:
+        http.close()
+
+
+def test_every_snapshot_of_a_table_is_refreshed_whatever_becomes_of_the_others(operator):
+    telemetry = RecordingTelemetry()
+    operator.apply(acme=operator.body(), beta=operator.body("beta"))
+    operator.publisher.publish("broken", b"{", "v0", soon())
+    before = operator.snapshot("acme").taken_at
+    assert run_of_the_schedule(operator, telemetry, after=13 * 3600) == 1
+    assert telemetry.fields("snapshot_not_taken") == {
+        "connection": "broken",
+        "correlation_id": "RUN",
+        "reason": "configuration_error",
+    }
+    taken = [str(fields["connection"]) for name, fields in telemetry.events if name == "snapshot_taken"]
+    assert sorted(taken) == ["acme", "beta"]
+    assert operator.snapshot("acme").taken_at >= before + 13 * 3600
+
+    again = RecordingTelemetry()
+    assert run_of_the_schedule(operator, again, after=13 * 3600) == 1
+    assert "snapshot_taken" not in again.names()
+
+
+def test_a_provider_that_is_down_keeps_its_older_snapshot_and_is_told(operator, idp):
+    telemetry = RecordingTelemetry()
+    operator.apply()
+    before = operator.snapshot()
+    idp.down = True
+    assert run_of_the_schedule(operator, telemetry, after=13 * 3600) == 1
+    assert operator.snapshot() == before
+    assert telemetry.fields("snapshot_not_taken")["reason"] == "metadata_unavailable"
+
+
+def test_a_run_without_time_leaves_what_is_due_to_the_next(operator, idp):
+    operator.apply()
+    idp.asked.clear()
+    assert run_of_the_schedule(operator, NullTelemetry(), after=13 * 3600, budget=9.0) == 0
+    assert idp.asked == []
 
 
 def test_a_snapshot_for_a_version_that_has_gone_is_not_kept(operator):

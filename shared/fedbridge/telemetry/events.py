@@ -107,6 +107,10 @@ EVENTS: Mapping[str, Event] = {
     "claims_dropped": Event(level="WARNING", metric="ClaimsDropped", fields=_COMMON | {"claims"}),
     "metadata_stale": Event(level="WARNING", metric="MetadataStale", fields=_COMMON | _UPSTREAM),
     "keys_stale": Event(level="WARNING", metric="KeysStale", fields=_COMMON | _UPSTREAM | {"kid"}),
+    "snapshot_taken": Event(level="INFO", metric=None, fields=_COMMON),
+    "snapshot_not_taken": Event(
+        level="WARNING", metric="SnapshotNotTaken", fields=_COMMON | _UPSTREAM | {"exception"}
+    ),
     "upstream_call": Event(level="DEBUG", metric=None, fields=_COMMON | _UPSTREAM),
     "upstream_failed": Event(level="WARNING", metric="UpstreamFailed", fields=_COMMON | _UPSTREAM),
     "sign_out_started": Event(level="INFO", metric="SignOutStarted", fields=_COMMON),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from fedbridge.configuration.document import encode
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.flows.services import Services
 from fedbridge.model.deadline import Deadline
@@ -15,9 +16,10 @@ from fedbridge.model.saml import Saml, SamlKey, SamlMetadata
 from fedbridge.model.snapshot import Snapshot
 from fedbridge.ports import OutboundResponse
 from fedbridge.saml_routes import saml_routes
-from fedbridge.snapshots import MAX_BYTES, Snapshots
+from fedbridge.snapshots import MAX_BYTES, Snapshots, refresh_snapshot
 from fedbridge.sp.snapshot import from_part, to_part
 from fedbridge.sp.times import to_text
+from fedbridge.store.connections_dynamodb import ConnectionPublisher, PublishedItem, Revision
 from fedbridge.store.sessions_memory import MemoryReplayGuard
 from tests.fakes.http import FakeHttpClient
 from tests.fakes.telemetry import RecordingTelemetry
@@ -233,6 +235,23 @@ def test_what_was_kept_is_what_was_read(document):
     assert from_part(SamlIdp().connection, stored) == provider
     assert math.isinf(provider.refresh_at) == (stored["refresh_at"] is None)
     assert from_part(SamlIdp().connection, {**stored, "of a newer release": 1}) == provider
+
+
+def test_the_scheduled_function_parses_no_xml():
+    """It holds the keys to the kingdom: what strangers write in XML is none of its business."""
+    world = World()
+    document = encode(world.connection)
+    item = PublishedItem(name="acme", current=Revision(version="v1", document=document))
+    snapshots = Snapshots(http=world.http, keys=world.ports, secrets=world.ports, telemetry=world.telemetry)
+    assert refresh_snapshot(Unasked(), item, snapshots, Deadline.after(20)) == "nothing_to_take"
+    assert world.fetched == 0
+
+
+class Unasked(ConnectionPublisher):
+    """A table that nobody writes to."""
+
+    def __init__(self) -> None:
+        pass
 
 
 def test_an_entity_with_too_much_in_it_is_not_kept():

@@ -20,7 +20,7 @@ from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
 from fedbridge.net.outbound import OutboundClient
-from fedbridge.snapshots import Snapshots
+from fedbridge.snapshots import ASKING, Snapshots
 from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, PublishedItem
 from fedbridge.wiring import all_publishable, publishable
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from fedbridge.model.connection import Connection
     from fedbridge.model.snapshot import Snapshot
-
-ASKING = 10.0
-"""Seconds for the documents of one identity provider."""
 
 AT_ONCE = 8
 """Providers that are asked at the same time."""
