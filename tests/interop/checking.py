@@ -132,11 +132,12 @@ class Operator:
         ]  # fmt: skip
 
     def _file(self, broken: Broken) -> Path:
-        """Write a file with the connection alone, changed."""
+        """Write a file with the connection alone, changed; None takes a key away."""
         body = _connections(self.bridge.file)[broken.of]
         changed = merge(body, broken.change(self.world) if callable(broken.change) else broken.change)
         file = self.world.folder / "connections.yaml"
-        file.write_text(json.dumps({"connections": {broken.of: changed}}))
+        kept = {key: value for key, value in changed.items() if value is not None}
+        file.write_text(json.dumps({"connections": {broken.of: kept}}))
         return file
 
     @contextmanager

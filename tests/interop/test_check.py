@@ -132,6 +132,7 @@ OWN_SIDE = {
     "a key of the file that does not exist": Broken(
         codes=("configuration_invalid",), change={"client_authentication": {"kee": "file:key"}}
     ),
+    "no client id yet": Broken(codes=("client_id_missing",), change={"client_id": None, "registration": {}}),
     "a connection that is switched off": Broken(codes=("connection_disabled",), change={"disabled": True}),
     "no secret where the reference leads": Broken(
         codes=("secret_missing",), of="secret", change=authenticating(secret="file:/nowhere/secret")

@@ -15,6 +15,10 @@ CONFIGURATION = {
         "error", "configuration", "Whoever sits on the way could answer in the IdP's place.",
         "Give the issuer's https:// address, as it stands in the IdP's discovery document.",
     ),
+    "client_id_missing": Advice(
+        "error", "configuration", "No IdP knows a client without a name; nothing was tried there.",
+        "Set client_id to what the IdP gave you, or let `fedbridge register` ask for one.",
+    ),
     "connection_disabled": Advice(
         "warning", "configuration", "Every sign-in is refused while it is.",
         "Remove `disabled: true`, or run `fedbridge connections enable`.",

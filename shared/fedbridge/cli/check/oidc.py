@@ -9,6 +9,7 @@ from fedbridge.cli.check.client import client_findings
 from fedbridge.cli.check.discovery import discover
 from fedbridge.cli.check.jwks import jwks_findings
 from fedbridge.cli.check.offers import offer_findings
+from fedbridge.cli.check.own_keys import is_registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ def oidc_findings(context: CheckContext) -> Iterator[Finding]:
         return
     yield from jwks_findings(context, provider)
     yield from offer_findings(context.runtime(provider.metadata), provider)
-    if context.options.probe:
+    if context.options.probe and is_registered(context.connection):
         accepted = yield from client_findings(context, provider.metadata)
         if accepted:
             yield from request_findings(context, provider.metadata)

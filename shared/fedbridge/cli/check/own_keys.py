@@ -13,6 +13,7 @@ from cryptography.x509 import load_der_x509_certificate
 from fedbridge.cli.check.codes import found
 from fedbridge.cli.check.trials import decrypts, signs
 from fedbridge.configuration.rings import SCHEME
+from fedbridge.configuration.rules import unregistered
 from fedbridge.errors import ConfigurationError, DeadlineExceeded, FedbridgeError, KeyUnavailable
 from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
 from fedbridge.keys.pem import certificates_der
@@ -24,6 +25,7 @@ from fedbridge.wiring import publishable
 if TYPE_CHECKING:
     from fedbridge.cli.check.context import CheckContext
     from fedbridge.cli.check.finding import Finding
+    from fedbridge.model.connection import Connection
     from fedbridge.model.deadline import Deadline
 
 SOON = 30
@@ -54,10 +56,17 @@ def own_key_findings(context: CheckContext) -> Iterator[Finding]:
     """Yield keys, certificates and secrets that sign-ins will miss, now or soon."""
     if context.connection.disabled:
         yield found("connection_disabled", "The connection is disabled.")
+    if not is_registered(context.connection):
+        yield found("client_id_missing", "The connection has no client_id.")
     problems = [*_secret(context), *_keys(context), *_mutual_tls(context)]
     yield from problems
     if all(each.severity == "warning" for each in problems):
         yield from _together(context)
+
+
+def is_registered(connection: Connection) -> bool:
+    """Tell whether the connection has a client id of the IdP's, and not the one that stands for it."""
+    return connection.client_id != unregistered(connection.name)
 
 
 def loading_failed(
