@@ -9,9 +9,11 @@ from moto import mock_aws
 
 from fedbridge.aws import sdk_client
 from fedbridge.cli import main
+from fedbridge.net.trigger_edge import SignInRefused
+from tests.fakes.user_profiles import profile
 from tests.support.dynamodb import CREDENTIALS
 from tests.support.markdown import page
-from tests.support.triggers import LINKING, SOURCE
+from tests.support.triggers import LINKING, SOURCE, Pool, pre_sign_up, pre_token_generation
 
 WHOLE: dict[str, Any] = {"linking": LINKING, "groups": {"providers": {"Bank": SOURCE}}}
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:x"
@@ -131,3 +133,30 @@ def test_linked_users_have_a_password_and_with_it_another_way(file, pool, capsys
 def test_a_pool_that_is_not_there(file, cognito, capsys):
     assert main(["triggers", "check", file(), "--user-pool-id", "eu-west-1_Nowhere01"]) == 1
     assert "ResourceNotFoundException" in capsys.readouterr().err
+
+
+# --- from the reference that the app was shown --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "event,flow,reason",
+    [
+        (pre_sign_up(), "sign_up", "link_profile_disabled"),
+        (pre_token_generation("[treasury]", version="1"), "tokens", "trigger_version"),
+    ],
+)
+def test_the_reference_leads_to_the_reason(tmp_path, capsys, event, flow, reason):
+    pool = Pool(profile("alice", enabled=False))
+    with pytest.raises(SignInRefused) as refused:
+        getattr(pool, flow)(event)
+    (_, reference) = str(refused.value).rstrip(")").split("(ref ")
+    log = tmp_path / "log.jsonl"
+    lines = [
+        {"level": "WARNING", "message": name, "timestamp": "2026-11-23T08:00:00.000Z", **fields}
+        for name, fields in pool.telemetry.events
+    ]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["explain", reference, "--log", str(log), "--json"]) == 0
+    story = json.loads(capsys.readouterr().out)
+    assert (story["outcome"], story["reason"]) == ("refused", reason)
+    assert "trigger" in story["summary"] or "version 1" in story["means"]

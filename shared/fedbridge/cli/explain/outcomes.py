@@ -18,6 +18,7 @@ LATE = 15
 
 _FATAL = ("token_refused", "request_failed", "configuration_error", "internal_error")
 _REFUSED = ("request_refused", "callback_repeated", "sign_out_failed")
+_AT_THE_POOL = ("trigger_refused", "trigger_failed")
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -37,6 +38,8 @@ class Ending:
 
 def ending_of(own: Records, known: Records, *, now: float) -> Ending:
     """Return how the sign-in of the records `own` ended; `known` are all records that there are, in the order of time."""
+    if ended := _last(own, *_AT_THE_POOL):
+        return _because(ended, "refused", "A trigger of the user pool ended the sign-in, behind fedbridge.")
     if done := _last(own, "userinfo_read"):
         return _complete(own, done)
     failed = _last(own, "sign_in_failed")

@@ -26,6 +26,9 @@ _WORDS: Mapping[str, tuple[str, bool | None]] = {
     "connection_stale": ("an older version of the connection serves", None),
     "session_not_kept": ("what signing out will need was not kept", None),
     "tokens_not_revoked": ("the provider's tokens were not revoked", None),
+    "profile_linked": ("pre sign-up: the person's native profile is linked", True),
+    "profile_not_linked": ("pre sign-up: Cognito makes a profile of its own", None),
+    "groups_dropped": ("pre token generation: groups were left out", None),
 }
 _FAILED = {
     "sign_in_failed": "the sign-in failed",
@@ -35,6 +38,8 @@ _FAILED = {
     "configuration_error": "a configuration cannot be right",
     "internal_error": "a defect of fedbridge",
     "sign_out_failed": "the sign-out failed",
+    "trigger_refused": "a trigger of the user pool ended the sign-in",
+    "trigger_failed": "a trigger of the user pool could not do its work",
 }
 _CALLED = {
     "discovery": "metadata", "jwks": "keys", "pushed_authorization_request": "endpoint for pushed requests",
@@ -52,6 +57,9 @@ _DETAILS = (
     "claims",
     "exception",
     "location",
+    "provider",
+    "trigger",
+    "count",
 )
 _BACK = frozenset({"sign_in_authorized", "sign_in_failed", "request_refused", "callback_repeated"})
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FAILURES = frozenset({
     "sign_in_failed", "request_refused", "request_failed", "token_refused", "configuration_error", "internal_error",
-    "sign_out_failed",
+    "sign_out_failed", "trigger_refused", "trigger_failed",
 })  # fmt: skip
 """Events that somebody may have seen on a page or in an error."""
 
