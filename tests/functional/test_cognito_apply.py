@@ -101,6 +101,11 @@ def apply(pool_id, monkeypatch, capsys):
     return run
 
 
+def joined(said):
+    """Notes are wrapped."""
+    return " ".join(said.split())
+
+
 @pytest.fixture
 def provider(aws, pool_id):
     def describe(name="bank"):
@@ -338,7 +343,7 @@ def test_a_new_secret_is_printed_as_its_hash_alone(file, apply, provider):
     assert len(secret) == 43
     assert secret_hash(secret) in said
     assert secret not in said
-    assert "every sign-in ends in invalid_client" in said
+    assert "every sign-in ends in invalid_client" in joined(said)
 
 
 def test_a_secret_that_works_is_not_replaced_unasked(file, apply, provider):
@@ -352,7 +357,7 @@ def test_a_secret_that_works_is_not_replaced_unasked(file, apply, provider):
 def test_an_old_secret_that_the_bridge_has_forgotten_is_told(file, apply):
     apply(file(), FROM_ENV)
     changed = file(relying_parties=[relying_party(secret_hashes=[secret_hash(OTHER_SECRET)])])
-    assert "every sign-in ends in invalid_client" in apply(changed)[1]
+    assert "every sign-in ends in invalid_client" in joined(apply(changed)[1])
     code, said = apply(changed, "--client-secret-from=env:BRIDGE_OTHER_SECRET")
     assert code == 0
     assert "~ ProviderDetails.client_secret: (secret) -> (secret, new)" in said
@@ -368,7 +373,7 @@ def test_a_managed_secret_is_the_bridges_business(file, apply, aws, pool_id, pro
         assert "`fedbridge secrets rotate` gives it" in said
     code, said = apply(path)
     assert code == 0
-    assert "no sign-in works before `fedbridge secrets rotate bank`" in said
+    assert "no sign-in works before `fedbridge secrets rotate bank`" in joined(said)
     made = provider()["ProviderDetails"]["client_secret"]
     assert len(made) == 43
     assert made not in said

@@ -1,5 +1,6 @@
 """`fedbridge tokens verify`: each thing that can be the matter is named, and nothing of the token is printed."""
 
+import base64
 import io
 import json
 import time
@@ -39,6 +40,12 @@ def id_token(key=KEY, header=None, **claims):
     }
     body = {name: value for name, value in body.items() if value is not None}
     return jwt.encode({"alg": "RS256", "kid": "1", **(header or {})}, body, key, algorithms=ALGORITHMS)
+
+
+def odd_header(**members):
+    """A token whose header no library would write."""
+    head = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", **members}).encode()).decode().rstrip("=")
+    return f"{head}.{id_token().partition('.')[2]}"
 
 
 ALGORITHMS = ["RS256", "PS256", "HS256", "ES256"]
@@ -118,6 +125,9 @@ def test_what_is_no_signed_token(verify, text, code):
         (lambda: id_token(header={"alg": "PS256"}), "algorithm_refused"),  # pools sign RS256 alone
         (lambda: "eyJhbGciOiJub25lIn0." + id_token().split(".")[1] + ".", "algorithm_refused"),
         (lambda: id_token(header={"typ": "logout+jwt"}), "header_refused"),
+        (lambda: odd_header(kid=[1]), "header_refused"),
+        (lambda: odd_header(kid="\x1b[2J"), "header_refused"),
+        (lambda: odd_header(kid="1", crit=["exp"]), "header_refused"),
         (lambda: id_token(header={"kid": "2"}), "key_unknown"),
         (lambda: id_token(RSAKey.generate_key(2048, private=True)), "signature_invalid"),
     ],

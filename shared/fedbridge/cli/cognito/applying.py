@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from fedbridge.cli.cognito import snippets
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+WIDTH = 100
+
+
 def apply(options: argparse.Namespace) -> int:
     """Make the pool's identity provider what it should be; returns 1 where nobody agreed or Cognito kept less."""
     desk = opened(options, needs_pool=True)
@@ -41,8 +45,10 @@ def apply(options: argparse.Namespace) -> int:
     todo = plan(pool.id, desk.name, current, _fields(options, desk, pool, current, secret))
     enabling = {client_id: _missing_at(desk, client_id) for client_id in options.app_client}
     enabling = {client_id: names for client_id, names in enabling.items() if names}
-    for line in (*todo.lines(), *_notes(desk, pool, todo, secret)):
+    for line in todo.lines():
         print(line)
+    for note in _notes(desk, pool, todo, secret):
+        print(_wrapped(note))
     for client_id in enabling:
         print(f"app client {client_id}: to be enabled for {desk.name}, all else as it is")
     if not todo.changes and not enabling:
@@ -187,15 +193,27 @@ def _notes(desk: Desk, pool: Pool, todo: Plan, secret: str) -> Iterator[str]:
     """Yield what would still fail after the change."""
     if desk.party.managed_secret is not None and not is_known(secret, desk.party):
         if todo.new:
-            yield f"  ! no sign-in works before `fedbridge secrets rotate {desk.connection.name}` has given the client secret"
+            yield f"no sign-in works before `fedbridge secrets rotate {desk.connection.name}` has given the client secret"
     elif not is_known(secret, desk.party):
         yield (
-            f"  ! the bridge does not know this client secret: publish {secret_hash(secret)} among secret_hashes of"
+            f"the bridge does not know this client secret: publish {secret_hash(secret)} among secret_hashes of"
             f" {desk.party.client_id}, or every sign-in ends in invalid_client"
         )
     found = mapping_findings(desk.connection, pool, todo.fields["AttributeMapping"])
     for finding in (*found, *domain_findings(pool, desk.party)):
-        yield f"  ! {finding.code}: {finding.what} {finding.why}"
+        yield f"{finding.code}: {finding.what} {finding.why}"
+
+
+def _wrapped(note: str) -> str:
+    """Return a note in lines of 100 columns; URLs and names stay in one piece."""
+    return textwrap.fill(
+        note,
+        WIDTH,
+        initial_indent="  ! ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _missing_at(desk: Desk, client_id: str) -> list[str]:

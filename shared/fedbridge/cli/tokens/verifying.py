@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import json
-import re
 import sys
 import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fedbridge.cli.check.observed import one_line
 from fedbridge.cli.cognito.calls import CognitoRefused, ask, issuer_of, pool_client
 from fedbridge.cli.cognito.client_findings import SELF_SERVICE
 from fedbridge.cli.tokens.codes import found
 from fedbridge.cli.tokens.judging import (
     Expectation,
-    duration,
     issuer_findings,
     purpose_findings,
     time_findings,
 )
 from fedbridge.cli.tokens.signature import Unfetched, fetch_keys, signature_findings
 from fedbridge.cli.tokens.token import MAX_TOKEN, Token, read_token
+from fedbridge.cli.tokens.verdict import Verdict
 from fedbridge.configuration.urls import Allowed, upstream_url_problem
 from fedbridge.errors import ConfigurationError
 from fedbridge.model.deadline import Deadline
@@ -32,52 +28,40 @@ from fedbridge.net.outbound import OutboundClient
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from fedbridge.cli.check.finding import Finding
 
 BUDGET = 15.0
 """Seconds for fetching the issuer's keys."""
 
-_WORDS = {"id": "ID token", "access": "access token", None: "token"}
-
 
 def verify(options: argparse.Namespace) -> int:
     """Return 0 for a good token; raises ConfigurationError where nothing can be said."""
     issuer = None if options.user_pool else _issuer(options)
     token = read_token(_text(options.token))
+    if not isinstance(token, Token):
+        return Verdict(token=None, findings=(token,), now=time.time()).print(as_json=options.json)
+    expectation = Expectation(
+        issuer=issuer or _issuer_of_pool(options.user_pool, token),
+        client_id=options.client_id,
+        use=options.use,
+    )
     now = time.time()
-    if isinstance(token, Token):
-        issuer = issuer or _issuer_of_pool(options.user_pool, token)
-        expectation = Expectation(issuer=issuer, client_id=options.client_id, use=options.use)
-        findings = tuple(_findings(options, token, expectation, now))
-        facts = _facts(token, now)
-    else:
-        findings, facts = (token,), {}
-    good = all(each.severity != "error" for each in findings)
-    if options.json:
-        print(
-            json.dumps(
-                {"valid": good, "token": facts, "findings": [asdict(each) for each in findings]}, indent=2
-            )
-        )
-    else:
-        _print(good, facts, findings)
-    return 0 if good else 1
+    findings = tuple(_findings(options, token, expectation, now))
+    return Verdict(token=token, findings=findings, now=now).print(as_json=options.json)
 
 
 def _findings(
     options: argparse.Namespace, token: Token, expectation: Expectation, now: float
 ) -> Iterator[Finding]:
     """Yield what is the matter, the root of it first; under a wrong issuer's keys nothing could be verified."""
-    wrong_issuer = tuple(issuer_findings(token, expectation))
-    unsigned = () if wrong_issuer else tuple(_signature(options, token, expectation))
-    rest = (*purpose_findings(token, expectation), *time_findings(token, now))
-    yield from (*wrong_issuer, *unsigned, *rest)
-    if (
-        not any(each.severity == "error" for each in (*wrong_issuer, *unsigned, *rest))
-        and not options.offline
-    ):
+    offline = list(issuer_findings(token, expectation))
+    if not offline:
+        offline += _signature(options, token, expectation)
+    offline += (*purpose_findings(token, expectation), *time_findings(token, now))
+    yield from offline
+    if not options.offline and all(each.severity != "error" for each in offline):
         yield from _revocation(token, expectation)
 
 
@@ -114,39 +98,6 @@ def _revocation(token: Token, expectation: Expectation) -> Iterator[Finding]:
                 yield found("revocation_unknown", f"Cognito could not be asked ({code}).")
 
 
-def _facts(token: Token, now: float) -> dict[str, Any]:
-    """Return what tells tokens apart, and nothing of the person."""
-    facts: dict[str, Any] = {
-        "kind": _WORDS[token.use],
-        "iss": token.text("iss"),
-        "client_id" if token.use == "access" else "aud": [one_line(each) or "" for each in token.audience],
-        "alg": _short(token.header.get("alg")),
-        "kid": _short(token.header.get("kid")),
-    }
-    for name in ("auth_time", "iat", "exp"):
-        value = token.claims.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1e11:
-            facts[name] = value
-            ago = f"{duration(now - value)} ago" if value <= now else f"in {duration(value - now)}"
-            facts[f"{name}_words"] = ago
-    return facts
-
-
-def _print(good: bool, facts: dict[str, Any], findings: Sequence[Finding]) -> None:  # noqa: FBT001  the verdict
-    rows = {
-        name: f"{value} ({facts[f'{name}_words']})" if f"{name}_words" in facts else value
-        for name, value in facts.items()
-        if not name.endswith("_words") and value
-    }
-    for name, value in rows.items():
-        print(f"{name:<10} {', '.join(value) if isinstance(value, list) else value}")
-    blocks = [
-        f"{each.severity}: {each.code} ({each.subject})\n  {each.what}\n  {each.why}\n  {each.fix}\n"
-        for each in findings
-    ]
-    print("\n".join([*([""] if rows else []), *blocks, "valid" if good else "not valid"]))
-
-
 def _text(argument: str) -> str:
     """Return the token: from standard input it stays out of shell history, from a terminal it is not echoed."""
     if argument != "-":
@@ -177,7 +128,3 @@ def _loopback(options: argparse.Namespace, expectation: Expectation) -> Iterator
         parts = urlsplit(url)
         if parts.hostname in {"localhost", "127.0.0.1", "::1"}:
             yield f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
-def _short(value: Any) -> str | None:
-    return value[:64] if isinstance(value, str) and re.fullmatch(r"[\x20-\x7e]+", value) else None
