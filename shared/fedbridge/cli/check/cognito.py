@@ -198,5 +198,8 @@ def _authorizers(side: _Side, app_clients: Sequence[str]) -> Iterator[Finding]:
             yield found("authorizer_unreadable", f"{api}: {refused}.")
             continue
         yield from authorizer_findings(
-            told["Items"], issuer=issuer_of(side.pool.id, updated=side.pool.updated_issuer), domains=hosts, app_clients=app_clients
+            told["Items"],
+            issuer=issuer_of(side.pool.id, updated=side.pool.updated_issuer),
+            domains=hosts,
+            app_clients=app_clients,
         )
