@@ -16,11 +16,13 @@ from fedbridge.cli import main
 from fedbridge.cli.keys import write_private_key
 from fedbridge.configuration.document import decode, encode
 from fedbridge.configuration.schema import schema
+from fedbridge.errors import ConfigurationError
 from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import KeyRing, RingKey, RingState, StoredRing
 from fedbridge.model.snapshot import Snapshot
 from fedbridge.net.outbound import OutboundClient
+from fedbridge.operations import snapshots
 from fedbridge.snapshots import Snapshots, refresh_snapshot, refresh_snapshots
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, DynamoDBConnections
 from fedbridge.wiring import key_rings
@@ -328,7 +330,7 @@ def refreshed(operator, *, after):
     taken_at = operator.snapshot().taken_at
     http = OutboundClient(private_hosts=[operator.idp.origin.removeprefix("http://")])
     try:
-        snapshots = Snapshots(
+        taking = Snapshots(
             http=http,
             keys=FakeKeys(),
             secrets=FakeSecrets(),
@@ -337,7 +339,7 @@ def refreshed(operator, *, after):
         )
         item = operator.publisher.read("acme", soon())
         assert item is not None
-        return refresh_snapshot(operator.publisher, item, snapshots, Deadline.after(10))
+        return refresh_snapshot(operator.publisher, item, taking, Deadline.after(10))
     finally:
         http.close()
 
@@ -357,14 +359,14 @@ def run_of_the_schedule(operator, telemetry, *, after, budget=60.0):
     """Let the scheduled function look at the whole table; returns how many failed."""
     http = OutboundClient(private_hosts=[operator.idp.origin.removeprefix("http://")])
     try:
-        snapshots = Snapshots(
+        taking = Snapshots(
             http=http,
             keys=FakeKeys(),
             secrets=FakeSecrets(),
             telemetry=telemetry,
             clock=lambda: time.time() + after,
         )
-        return refresh_snapshots(operator.publisher, snapshots, Deadline.after(budget, correlation_id="RUN"))
+        return refresh_snapshots(operator.publisher, taking, Deadline.after(budget, correlation_id="RUN"))
     finally:
         http.close()
 
@@ -387,6 +389,26 @@ def test_every_snapshot_of_a_table_is_refreshed_whatever_becomes_of_the_others(o
     again = RecordingTelemetry()
     assert run_of_the_schedule(operator, again, after=13 * 3600) == 1
     assert "snapshot_taken" not in again.names()
+
+
+def test_the_scheduled_function_s_own_wiring_refreshes(operator, idp):
+    """By the settings of the function; the snapshot is made old in the table."""
+    operator.apply()
+    operator.publisher.keep_snapshot(
+        "acme", operator.published().version, replace(operator.snapshot(), taken_at=1), soon()
+    )
+    environ = {
+        "FEDBRIDGE_ENVIRONMENT": "test",
+        "FEDBRIDGE_BASE_URL": "https://login.example",
+        "FEDBRIDGE_TRANSACTIONS": "memory:",
+        "FEDBRIDGE_CONNECTIONS": f"dynamodb:{operator.table}",
+        "FEDBRIDGE_ID_TOKEN_KEYS": "env:NONE",
+        "FEDBRIDGE_PRIVATE_HOSTS": idp.origin.removeprefix("http://"),
+    }
+    assert snapshots(environ)(Deadline.after(60)) == 0
+    assert operator.snapshot().taken_at > 1
+    with pytest.raises(ConfigurationError, match="FEDBRIDGE_CONNECTIONS"):
+        snapshots(environ | {"FEDBRIDGE_CONNECTIONS": "file:connections.yaml"})
 
 
 def test_a_provider_that_is_down_keeps_its_older_snapshot_and_is_told(operator, idp):
@@ -424,14 +446,14 @@ def test_a_connection_that_is_switched_off_is_left_alone(operator, idp):
     assert item.disabled
     assert not taken.disabled
     operator.run("enable", "acme")
-    snapshots = Snapshots(
+    taking = Snapshots(
         http=OutboundClient(),
         keys=FakeKeys(),
         secrets=FakeSecrets(),
         telemetry=NullTelemetry(),
         clock=lambda: 4e9,
     )
-    assert refresh_snapshot(operator.publisher, item, snapshots, soon()) == "not_due"
+    assert refresh_snapshot(operator.publisher, item, taking, soon()) == "not_due"
     assert idp.asked == []
 
 
