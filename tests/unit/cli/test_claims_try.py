@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from fedbridge.cli.claims.trying import trial_of
 from fedbridge.configuration.file import load
 from fedbridge.errors import UpstreamError
 from fedbridge.model.connection import ClaimRule
+from tests.support import markdown
 from tests.unit.configuration.files import GOOD, changed, unhurried, write
 from tests.unit.rp.idp import connection
 from tests.unit.sp.idp import GCM256, Message, SamlIdp
@@ -483,3 +485,28 @@ def test_the_trial_is_there_for_other_commands(tmp_path):
     trial = trial_of(at, options)
     assert trial.identity is not None
     assert trial.refusal is None
+
+
+def test_the_example_of_the_page_is_what_is_printed(desk):
+    page = markdown.page("docs/connections.md")
+    (whole,) = (fence for fence in page.fences("yaml") if "connections:" in fence.text)
+    (rules,) = (fence for fence in page.fences("yaml") if fence.text.startswith("claims:"))
+    (sample,), (printed,) = (
+        page.fences("json"),
+        [fence for fence in page.fences("text") if fence.text.startswith("bank: Cognito")],
+    )
+    body = yaml.safe_load(whole.text)["connections"]["bank"] | yaml.safe_load(rules.text)
+    file = write(desk.folder, {"bank": body})
+    words = [
+        "claims",
+        "try",
+        "bank",
+        "--file",
+        str(file),
+        "--provider-name",
+        "Bank",
+        "--id-token",
+        sample.text,
+    ]
+    assert main(words) == 0
+    assert desk.capsys.readouterr().out == printed.text
