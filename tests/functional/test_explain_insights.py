@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from fedbridge.cli import main
-from fedbridge.cli.explain.insights import LOG_GROUPS, MOST_LINES, Insights, seconds
+from fedbridge.cli.explain.insights import LOG_GROUPS, MOST_LINES, TRIGGER_GROUPS, Insights, seconds
 from fedbridge.errors import ConfigurationError
 from tests.counterparts.ministack import MiniStack
 from tests.infra.template import Template
@@ -41,6 +41,11 @@ def test_the_log_groups_are_those_of_the_template():
         groups[f"{name}Log"]["Properties"]["LogGroupName"] for name in ("FrontChannel", "BackChannel", "Saml")
     }
     assert names == {f"/fedbridge/prod/{group}" for group in LOG_GROUPS}
+    on = {"TriggerUserPoolId": "eu-north-1_EXAMPLE01", "LinkProfiles": "true", "MapGroups": "true"}
+    names = {
+        Template(on).properties(f"{name}Log")["LogGroupName"] for name in ("PreSignUp", "PreTokenGeneration")
+    }
+    assert names == {f"/fedbridge/prod/{group}" for group in TRIGGER_GROUPS}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +94,17 @@ class TestQueries:
     def test_a_reference_that_is_too_old_is_not_found(self, account, capsys):
         assert main(["explain", ID, "--environment", "prod", "--since", "5m"]) == 1
         assert "No log line has this reference" in capsys.readouterr().out
+
+    def test_what_a_trigger_refused_is_found_where_triggers_are(self, account, capsys):
+        logs, group = account.client("logs"), "/fedbridge/prod/pre-sign-up"
+        logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName="s")
+        at, text = line("trigger_refused", 60, "2ABCDEFGHJKMNPQR", reason="link_profile_disabled")
+        logs.put_log_events(
+            logGroupName=group, logStreamName="s", logEvents=[{"timestamp": at, "message": text}]
+        )
+        assert main(["explain", "2ABCDEFGHJKMNPQR", "--environment", "prod", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["reason"] == "link_profile_disabled"
 
     def test_failures_are_listed(self, account, capsys):
         assert main(["explain", "--environment", "prod"]) == 0

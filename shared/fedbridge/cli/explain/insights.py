@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,13 @@ from fedbridge.cli.explain.telling import FAILURES
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 LOG_GROUPS = ("front-channel", "back-channel", "saml")
 """Of the functions that a sign-in meets, below `/fedbridge/{environment}/`."""
+
+TRIGGER_GROUPS = ("pre-sign-up", "pre-token-generation")
+"""Of the functions that a user pool calls (docs/triggers.md), in environments that have them."""
 
 AROUND = 120
 """Seconds around a sign-in in which other lines of its connection may belong to it."""
@@ -39,6 +43,10 @@ def seconds(since: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
+class NoLogGroup(ConfigurationError):
+    """A log group that is asked for is not there."""
+
+
 class Insights:
     """The log groups of one environment. `client` is one of `fedbridge.aws.sdk_client("logs")`.
 
@@ -59,6 +67,7 @@ class Insights:
             raise ConfigurationError(f"--environment {environment}: not the name of an environment")
         self._client = client
         self._groups = [f"/fedbridge/{environment}/{group}" for group in LOG_GROUPS]
+        self._trigger_groups = [f"/fedbridge/{environment}/{group}" for group in TRIGGER_GROUPS]
         self._clock = clock
         self._sleep = sleep
         self._progress = progress
@@ -67,7 +76,8 @@ class Insights:
         """Return the lines of this reference of the last `since` seconds, and those of its connection at that time."""
         id = reference(id)  # noqa: A001  letters and digits alone get into the query
         now = self._clock()
-        own = self._read(f'filter @message like /"{id}"/', now - since, now)
+        condition = f'filter @message like /"{id}"/'
+        own = self._read(condition, now - since, now) or self._of_triggers(condition, now - since, now)
         connection = next((str(record["connection"]) for record in own if "connection" in record), "")
         if not _CONNECTION.fullmatch(connection):
             return own
@@ -83,12 +93,22 @@ class Insights:
         now = self._clock()
         return self._read(f"filter @message like /{'|'.join(sorted(FAILURES))}/", now - since, now)
 
-    def _read(self, condition: str, start: float, end: float) -> list[Record]:
+    def _of_triggers(self, condition: str, start: float, end: float) -> list[Record]:
+        """Return the records of triggers, which have references of their own."""
+        found: list[Record] = []
+        for group in self._trigger_groups:
+            with contextlib.suppress(NoLogGroup):  # Each is there only where it is deployed.
+                found += self._read(condition, start, end, [group])
+        return found
+
+    def _read(
+        self, condition: str, start: float, end: float, groups: Sequence[str] | None = None
+    ) -> list[Record]:
         """Return the records of the last lines that fulfil the condition, in the order of time."""
         query = f"fields @message | {condition} | sort @timestamp desc | limit {MOST_LINES}"
         started = self._call(
             "start_query",
-            logGroupNames=self._groups,
+            logGroupNames=[*(groups or self._groups)],
             startTime=int(start),
             endTime=int(end) + 1,
             queryString=query,
@@ -123,7 +143,9 @@ class Insights:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
         except ClientError as error:
-            raise ConfigurationError(_refused(error.response.get("Error", {}), operation)) from None
+            told = error.response.get("Error", {})
+            kind = NoLogGroup if told.get("Code") == "ResourceNotFoundException" else ConfigurationError
+            raise kind(_refused(told, operation)) from None
         except BotoCoreError as error:
             raise ConfigurationError(f"CloudWatch Logs: {type(error).__name__}") from None
         return answer
