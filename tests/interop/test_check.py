@@ -81,6 +81,16 @@ def twice(world):
     return {"client_authentication": {"key": a_key(966)(world), "next_key": world.stored("again", A_KEY)}}
 
 
+def by_hand(world):
+    """The IdP's endpoints, as an operator reads them off its pages."""
+    paths = {"authorization": "authorize", "token": "token", "userinfo": "userinfo"}
+    return {
+        **{f"{name}_endpoint": world.op.endpoint(path) for name, path in paths.items()},
+        "jwks_uri": world.op.endpoint("jwks"),
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+    }
+
+
 def not_to_be_tried(world):
     """A preset of the operator's own, whose IdP raises an alarm over codes that it never issued."""
     (world.folder / "careful.toml").write_text('[preset]\ntitle = "A"\ndescription = "B"\nprobe = false\n')
@@ -120,6 +130,7 @@ SET_UPS_THAT_WORK = {
     "signed responses": Broken(codes=(), of="sealed"),
     "pushed requests, and tokens bound to a key": Broken(codes=(), of="bound"),
     "a client certificate": Broken(codes=(), of="certified"),
+    "endpoints by hand": Broken(codes=(), change=lambda world: {"endpoints": by_hand(world)}),
     "nobody said where the bridge is": Broken(codes=(), bridge=False),
     "nothing was tried": Broken(codes=(), options=("--no-probe",)),
     "a client that is not to be tried, by its preset": Broken(
@@ -230,11 +241,23 @@ DISCOVERY = {
         codes=("endpoint_not_https",), faults=advertising(userinfo_endpoint="http://127.0.0.1:9/me")
     ),
     "an endpoint that is none": Broken(codes=("endpoint_malformed",), faults=advertising(jwks_uri="/jwks")),
+    "a foreign host for mutual TLS": Broken(
+        codes=("endpoint_host_unknown",),
+        of="certified",
+        faults=advertising(mtls_endpoint_aliases={"token_endpoint": f"{ELSEWHERE}/token"}),
+    ),
+    "a list that is none": Broken(
+        codes=("discovery_malformed",), faults=advertising(token_endpoint_auth_methods_supported="all")
+    ),
+    "a connection cut at the metadata": Broken(
+        codes=("host_unreachable",), faults={"discovery": Fault(drop=True)}
+    ),
     "no token endpoint": Broken(codes=("endpoint_missing",), faults=advertising(token_endpoint=None)),
 }
 
 KEYS_OF_THE_IDP = {
     "no keys there": Broken(codes=("jwks_unavailable",), faults={"jwks": Fault(answer=ANSWERS["empty 403"])}),
+    "a connection cut at the keys": Broken(codes=("host_unreachable",), faults={"jwks": Fault(drop=True)}),
     "no JWK Set": Broken(codes=("jwks_malformed",), faults={"jwks": Fault(answer=ANSWERS["html 200"])}),
     "keys without kid": Broken(
         codes=("jwks_kid_missing",), faults=publishing(lambda keys: [without(each, "kid") for each in keys])
@@ -429,6 +452,9 @@ CLIENT = {
     "an IdP that is down": Broken(
         codes=("token_endpoint_failing",), faults={"token": Fault(answer=ANSWERS["unavailable"])}
     ),
+    "a connection cut at the token endpoint": Broken(
+        codes=("host_unreachable",), faults={"token": Fault(drop=True)}
+    ),
     "an IdP that takes any code": Broken(
         codes=("made_up_code_accepted",),
         faults={
@@ -475,6 +501,14 @@ REQUEST = {
         codes=("pushed_request_failing",),
         of="pushed",
         faults={"pushed_authorization_request": Fault(answer=ANSWERS["unavailable"])},
+    ),
+    "a connection cut where requests are pushed": Broken(
+        codes=("host_unreachable",),
+        of="pushed",
+        faults={"pushed_authorization_request": Fault(drop=True)},
+    ),
+    "a connection cut where browsers go": Broken(
+        codes=("authorization_request_inconclusive",), faults={"authorization": Fault(drop=True)}
     ),
     "a request longer than the IdP takes": Broken(
         codes=("request_not_sent",), change={"authorization": {"max_query": 128}}

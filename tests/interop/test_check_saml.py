@@ -118,6 +118,15 @@ def in_a_federation(document: str) -> str:
     return etree.tostring(root, encoding="unicode")
 
 
+def by_hand(folder: Path, number: int, **how: Any) -> Mapping[str, Any]:
+    """The IdP without metadata."""
+    (folder / "idp.pem").write_text(certificate(number, **how)[1])
+    return {
+        "metadata": None,
+        "provider": {"single_sign_on_service": SSO, "certificates": [f"file:{folder / 'idp.pem'}"]},
+    }
+
+
 def _role(root: etree._Element) -> etree._Element:
     descriptor = root.find("md:IDPSSODescriptor", NS)
     assert descriptor is not None
@@ -150,6 +159,7 @@ WORKING = {
         codes=(), metadata=showing(made(45, ends=LONG), made(46, ends=LONG))
     ),
     "metadata that say what is verified": Broken(codes=(), metadata=verifying(f"{ALGORITHM}rsa-sha256")),
+    "an IdP written down by hand": Broken(codes=(), saml=lambda folder: by_hand(folder, 45, ends=LONG)),
     "nobody said where the bridge is": Broken(codes=(), bridge=False),
 }
 
@@ -192,6 +202,12 @@ BROKEN = {
     ),
     "a certificate of a weak key": Broken(
         codes=("saml_certificate_weak",), metadata=showing(made(49, bits=1024, ends=LONG))
+    ),
+    "a certificate of a weak key, by hand": Broken(
+        codes=("saml_certificate_weak",), saml=lambda folder: by_hand(folder, 49, bits=1024, ends=LONG)
+    ),
+    "a certificate that has ended, by hand": Broken(
+        codes=("saml_certificate_expired",), saml=lambda folder: by_hand(folder, 47, begins=-90, ends=-2)
     ),
     "a certificate signed by SHA-1": Broken(codes=("saml_certificate_sha1",), metadata=showing(by_sha1())),
     "a binding that is not offered": Broken(
@@ -280,9 +296,10 @@ def check(bridge, server, document, tmp_path, capsys):
         server.document = broken.served(etree.tostring(root, encoding="unicode"))
         saml, change = (each(tmp_path) if callable(each) else each for each in (broken.saml, broken.change))
         changed = merge(body, {"saml": saml, **change})
+        changed["saml"] = {key: value for key, value in changed["saml"].items() if value is not None}
         if broken.signer is None:
             del changed["saml"]["metadata"]["signer"]
-        else:
+        elif "metadata" in changed["saml"]:
             (tmp_path / "signer.pem").write_text(broken.signer)
             changed["saml"]["metadata"]["signer"] = f"file:{tmp_path / 'signer.pem'}"
         (tmp_path / "connections.yaml").write_text(json.dumps({"connections": {"saml-idp": changed}}))
