@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +21,7 @@ from fedbridge.flows.redeem import redeem
 from fedbridge.flows.saml_metadata import saml_metadata
 from fedbridge.flows.services import BackChannel, FrontChannel
 from fedbridge.flows.userinfo import userinfo
+from fedbridge.keys.id_token_ring import CachedRing
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring import IdTokenKeyRing
 from fedbridge.keys.secrets import CachedSecrets
@@ -32,6 +35,8 @@ from fedbridge.store.connections_dynamodb import DynamoDBConnections
 from fedbridge.store.memory import MemoryTransactionStore
 from fedbridge.store.registry import CachingConnectionRegistry
 from fedbridge.store.sessions_memory import MemoryReplayGuard
+from fedbridge.telemetry.events import Value
+from fedbridge.wiring import key_rings
 from tests.counterparts.api_gateway import LambdaContext
 from tests.counterparts.api_gateway_events import (
     HttpRequest,
@@ -41,7 +46,6 @@ from tests.counterparts.api_gateway_events import (
     match_route,
 )
 from tests.fakes.logout_tokens import FakeLogoutTokens
-from tests.fakes.telemetry import RecordingTelemetry
 from tests.fakes.user_pools import FakeUserPools
 
 BASE_URL = "https://bridge.example"
@@ -49,19 +53,38 @@ ENVIRONMENT = "test"
 TABLE = "connections"
 
 
+READ = functools.lru_cache(maxsize=64)(decode)
+"""A document always means the same, and is read thousands of times while the clock leaps."""
+
+
+@dataclass
+class Told:
+    """`Telemetry` that counts, and keeps what failed."""
+
+    counted: Counter[str] = field(default_factory=Counter)
+    failed: list[dict[str, Value]] = field(default_factory=list)
+
+    def event(self, name: str, **fields: Value) -> None:
+        self.counted[name] += 1
+        if "reason" in fields:
+            self.failed.append({"event": name, **fields})
+
+
 @dataclass
 class Bridge:
     """A deployment. Requests go to its sandboxes in turn, so that one sign-in meets several of them.
 
-    `clients` makes SDK clients by service, `http` is the way to the IdP. `id_token_keys` are references.
+    `clients` makes SDK clients by service, `http` is the way to the IdP. `id_token_keys` are references; `id_token_ring`
+    names a ring that signs once it has an active key.
     """
 
     clock: Callable[[], float]
     clients: Callable[[str], Any]
     http: HttpClient
     id_token_keys: tuple[str, ...]
+    id_token_ring: str | None = None
     sandboxes: int = 3
-    telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
+    telemetry: Told = field(default_factory=Told)
 
     def __post_init__(self) -> None:
         self._transactions, self._replays = MemoryTransactionStore(), MemoryReplayGuard()
@@ -140,18 +163,28 @@ class Bridge:
         shared, keys, secrets = self._services()
         back = BackChannel(
             **shared,
-            id_token_keys=IdTokenKeyRing(self.id_token_keys, keys, telemetry=telemetry, clock=clock),
+            id_token_keys=IdTokenKeyRing(
+                self.id_token_keys, keys, telemetry=telemetry, clock=clock, ring=self._ring()
+            ),
             logout_tokens=FakeLogoutTokens,
             replays=lambda: self._replays,
         )
         return front, saml, back
+
+    def _ring(self) -> CachedRing | None:
+        name, rings = self.id_token_ring, key_rings(TABLE, self.clients)
+        if name is None:
+            return None
+        return CachedRing(
+            lambda deadline: rings.get(name, deadline), telemetry=self.telemetry, clock=self.clock
+        )
 
     def _services(self) -> tuple[dict[str, Any], CachedKeys, CachedSecrets]:
         """Return what one function's sandbox has, as wiring makes it, with the clock of the simulation."""
         secrets = CachedSecrets(
             self.clients, allow_local=False, telemetry=self.telemetry, clock=self.clock, environ={}
         )
-        source = DynamoDBConnections(self.clients("dynamodb"), TABLE, decode)
+        source = DynamoDBConnections(self.clients("dynamodb"), TABLE, READ)
         shared: dict[str, Any] = {
             "environment": ENVIRONMENT,
             "base_url": BASE_URL,

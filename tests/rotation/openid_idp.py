@@ -17,7 +17,10 @@ from joserfc.jwk import ECKey
 
 from fedbridge.model.deadline import Deadline
 from fedbridge.ports import OutboundRequest, OutboundResponse
+from tests.counterparts.api_gateway_events import HttpResponse
+from tests.rotation.bridge import Bridge
 from tests.rotation.timeline import Kept
+from tests.rotation.world import NAME
 from tests.unit.rp.encryption import encrypt
 from tests.unit.rp.idp import PrivateKey, private_key, public_jwk, sign
 
@@ -45,6 +48,7 @@ class OpenidIdp:
     key: PrivateKey = field(default_factory=lambda: private_key("ES256"))
     refusals: list[str] = field(default_factory=list)
     kids: list[str] = field(default_factory=list)
+    encrypted_to: list[str] = field(default_factory=list)
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _jtis: set[str] = field(default_factory=set)
 
@@ -123,6 +127,7 @@ class OpenidIdp:
         if not self.encrypts:
             return signed
         target = next(jwk for jwk in self._copy() if jwk["use"] == "enc")
+        self.encrypted_to.append(target["kid"])
         return encrypt(signed, ECKey.import_key(target), kid=target["kid"])
 
     def _copy(self) -> list[dict[str, Any]]:
@@ -144,3 +149,15 @@ def _json(document: Any, status: int = 200) -> OutboundResponse:
     return OutboundResponse(
         status=status, headers={"content-type": "application/json"}, body=json.dumps(document).encode()
     )
+
+
+@dataclass
+class OpenidPage:
+    """The IdP's page, for the browser."""
+
+    idp: OpenidIdp
+
+    def visit(self, answer: HttpResponse) -> Callable[[Bridge, str], HttpResponse]:
+        """Sign somebody in."""
+        query = self.idp.authorize(dict(answer.headers)["location"])
+        return lambda bridge, cookie: bridge.get(f"/{NAME}/callback?{query}", cookie=cookie)

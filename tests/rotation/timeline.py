@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -59,25 +58,20 @@ class Timeline:
 
 @dataclass
 class Kept(Generic[T]):
-    """Somebody's copy of a document: fetched anew when it is `lifetime` seconds old, and never before."""
+    """Somebody's copy of a document, used as it is until it is fetched anew: an unknown key in a message is no reason to."""
 
     fetch: Callable[[], T]
-    clock: Callable[[], float]
-    lifetime: float
     fetched: int = 0
     _copy: T | None = None
-    _fetched_at: float = 0.0
 
     def get(self) -> T:
-        """Return the copy; an unknown key in a message is no reason to look for a newer one."""
-        if self._copy is None or self.clock() - self._fetched_at >= self.lifetime:
-            self._copy, self._fetched_at = self.fetch(), self.clock()
-            self.fetched += 1
+        """Return the copy."""
+        if self._copy is None:
+            self.refresh()
+        assert self._copy is not None
         return self._copy
 
-
-@contextmanager
-def nothing_fails(failures: list[str]) -> Iterator[None]:
-    """Raise AssertionError with the first of what failed meanwhile."""
-    yield
-    assert failures == [], f"{len(failures)} failed: {failures[:5]}"
+    def refresh(self) -> None:
+        """Fetch the document anew, as somebody does once a day."""
+        self._copy = self.fetch()
+        self.fetched += 1

@@ -15,7 +15,7 @@ from tests.counterparts.cognito import CognitoPageError, SignInError, UserPool
 from tests.counterparts.cognito_configuration import OidcIdentityProvider
 from tests.counterparts.id_token import IdTokenError, verify_id_token
 from tests.rotation.bridge import BASE_URL, Bridge
-from tests.rotation.timeline import HOUR, Kept, Timeline
+from tests.rotation.timeline import Kept, Timeline
 
 NAME = "acme"
 PROVIDER = "Bank"
@@ -69,15 +69,15 @@ class CognitoPool:
 
 @dataclass
 class CachingRelyingParty:
-    """A relying party that keeps its copy of the bridge's ID-token keys for hours."""
+    """A relying party that keeps its copy of the bridge's ID-token keys."""
 
     bridge: Bridge
     clock: Callable[[], float]
     secret: str
-    keeps: float = 12 * HOUR
+    kids: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keys = Kept(self._fetch, self.clock, self.keeps)
+        self.keys = Kept(self._fetch)
 
     def start(self) -> str:
         query = {
@@ -105,9 +105,12 @@ class CachingRelyingParty:
         )
         if answer.status != 200:
             raise SignInFailed(f"the other relying party: {answer.body.decode()}")
+        id_token = json.loads(answer.body)["id_token"]
+        header = id_token.partition(".")[0]
+        self.kids.append(json.loads(base64.urlsafe_b64decode(header + "=="))["kid"])
         try:
             verify_id_token(
-                json.loads(answer.body)["id_token"],
+                id_token,
                 issuer=f"{BASE_URL}/{NAME}",
                 client_id=OTHER,
                 client_secret=self.secret,
