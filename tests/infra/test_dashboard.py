@@ -10,7 +10,7 @@ from tests.infra.template import CUSTOM_DOMAIN, Template
 from tests.support.markdown import codes, page
 
 OURS = {metric for event in EVENTS.values() for metric in event.metrics} | {"Fault", "SignInBroken"}
-SERVICES = {"front_channel", "back_channel", "saml"}
+SERVICES = {"front_channel", "back_channel", "saml", "ops"}
 OF_AWS = {
     "AWS/Lambda": {"Duration", "Errors", "Throttles", "ConcurrentExecutions"},
     "AWS/DynamoDB": {"SuccessfulRequestLatency", "ThrottledRequests", "SystemErrors"},
@@ -70,10 +70,15 @@ def test_what_is_searched_for_has_these_dimensions():
 def test_each_part_of_a_sign_in_is_shown():
     shown = {(namespace, name) for namespace, name, _, _ in metrics()}
     assert {name for namespace, name in shown if namespace == "fedbridge/prod"} >= {
-        "SignInStarted", "UpstreamDuration", "StoreDuration", "SignInRedeemed", "SignInBroken", "UpstreamFailed",
+        "SignInStarted", "UpstreamDuration", "StoreDuration", "SignInRedeemed", "SignInBroken", "UpstreamFailed", "KeyAge",
     }  # fmt: skip
     assert {namespace for namespace, _ in shown} == {*OF_AWS, "fedbridge/prod"}
-    durations = {metric for event in EVENTS.values() for metric in event.timed.values()}
+    durations = {
+        metric
+        for event in EVENTS.values()
+        for metric in event.measured.values()
+        if metric.endswith("Duration")
+    }
     for namespace, name, _, options in metrics():
         if namespace == "fedbridge/prod" and name in durations:
             assert options["stat"] in {"p50", "p90", "p99", "SampleCount"}, (name, options)

@@ -64,22 +64,22 @@ _TRIGGER = frozenset({"correlation_id", "provider", "reason", "trigger"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A log line, and the metrics of it: `metric` counts it, `timed` says which metrics take which of its fields.
+    """A log line, and the metrics of it: `metric` counts it, `measured` says which metrics take which of its fields.
 
     Lines and metrics are paid for by every sign-in: what goes well is one line a request, the rest is DEBUG, and what is
-    timed is counted by its samples. `by_reason` counts it for each `reason`, too, of which there are as many as the code has.
+    measured is counted by its samples. `by_reason` counts it for each `reason`, too, of which there are as many as the code has.
     """
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     metric: str | None
     fields: frozenset[str]
-    timed: Mapping[str, str] = field(default_factory=dict)
+    measured: Mapping[str, str] = field(default_factory=dict)
     by_reason: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Every metric of the event."""
-        return (*([self.metric] if self.metric else []), *self.timed.values())
+        return (*([self.metric] if self.metric else []), *self.measured.values())
 
 
 EVENTS: Mapping[str, Event] = {
@@ -89,7 +89,7 @@ EVENTS: Mapping[str, Event] = {
         level="INFO",
         metric=None,
         fields=_COMMON | {"store_ms", "upstream_ms"},
-        timed={"upstream_ms": "UpstreamDuration", "store_ms": "StoreDuration"},
+        measured={"upstream_ms": "UpstreamDuration", "store_ms": "StoreDuration"},
     ),
     "sign_in_redeemed": Event(level="INFO", metric="SignInRedeemed", fields=_COMMON | {"kid"}),
     "userinfo_read": Event(level="INFO", metric=None, fields=_COMMON),
@@ -126,7 +126,10 @@ EVENTS: Mapping[str, Event] = {
     "trigger_refused": Event(level="WARNING", metric="TriggerRefused", fields=_TRIGGER),
     "trigger_failed": Event(level="WARNING", metric="TriggerFailed", fields=_TRIGGER),
     "key_ring_checked": Event(
-        level="INFO", metric=None, fields=_RING | {"age_days", "certificate_days", "step"}
+        level="INFO",
+        metric=None,
+        fields=_RING | {"age_days", "certificate_days", "step"},
+        measured={"age_days": "KeyAge", "certificate_days": "CertificateDaysLeft"},
     ),
     "key_ring_moved": Event(level="INFO", metric="KeyRingMoved", fields=_RING | {"step"}),
     "connection_republished": Event(level="INFO", metric=None, fields=_COMMON),

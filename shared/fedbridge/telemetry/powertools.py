@@ -61,7 +61,7 @@ class PowertoolsTelemetry:
         self._namespace: str = named.namespace or "fedbridge"
         self._connection_metrics = frozenset(connection_metrics)
         self._metrics_disabled = is_metrics_disabled()
-        self._frames: dict[tuple[tuple[str, ...], str | None, str | None], dict[str, Any]] = {}
+        self._frames: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._lines = _silence_all_but(self._service)
         handler = _StandardOutput()
         handler.addFilter(_is_event)
@@ -87,27 +87,34 @@ class PowertoolsTelemetry:
 
     def _metric(self, event: Event, fields: Mapping[str, Any]) -> dict[str, Any]:
         values = {event.metric: [1.0]} if event.metric else {}
-        values |= {metric: [fields[name]] for name, metric in event.timed.items() if name in fields}
+        values |= {metric: [fields[name]] for name, metric in event.measured.items() if name in fields}
         if not values:
             return {}
-        connection = fields["connection"] if fields.get("connection") in self._connection_metrics else None
-        reason = fields["reason"] if event.by_reason and _REASON.fullmatch(fields.get("reason", "")) else None
-        frame = self._frame(tuple(values), event.metric, connection, reason)
+        frame = self._frame(event, tuple(values), self._further_dimensions(event, fields))
         return frame | values | {"_aws": frame["_aws"] | {"Timestamp": time.time_ns() // 1_000_000}}
 
+    def _further_dimensions(self, event: Event, fields: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+        """Return by what the event is counted beside the service, by each of it apart."""
+        found = []
+        if fields.get("connection") in self._connection_metrics:
+            found.append(("connection", fields["connection"]))
+        if event.by_reason and _REASON.fullmatch(fields.get("reason", "")):
+            found.append(("reason", fields["reason"]))
+        return tuple(found)
+
     def _frame(
-        self, names: tuple[str, ...], counted: str | None, connection: str | None, reason: str | None
+        self, event: Event, names: tuple[str, ...], dimensions: tuple[tuple[str, str], ...]
     ) -> dict[str, Any]:
         """Return metrics as Powertools serializes them. Only time and values change, so it does that once for each."""
-        key = names, connection, reason
+        key = names, dimensions
         if key not in self._frames:
             metrics = EphemeralMetrics(service=self._service, namespace=self._namespace)
+            durations = {metric for field, metric in event.measured.items() if field.endswith("_ms")}
             for name in names:
-                metrics.add_metric(name, "Count" if name == counted else "Milliseconds", 1)
-            if connection is not None:
-                metrics.add_dimensions(service=self._service, connection=connection)
-            if reason is not None:
-                metrics.add_dimensions(service=self._service, reason=reason)
+                unit = "Count" if name == event.metric else "Milliseconds" if name in durations else "None"
+                metrics.add_metric(name, unit, 1)
+            for name, value in dimensions:
+                metrics.add_dimensions(service=self._service, **{name: value})
             self._frames[key] = dict(metrics.serialize_metric_set())
         return self._frames[key]
 

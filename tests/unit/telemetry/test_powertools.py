@@ -70,6 +70,13 @@ def test_what_is_timed_is_a_metric_of_its_own(telemetry, capsys):
     ]
 
 
+def test_what_is_measured_in_days_has_no_unit(telemetry, capsys):
+    telemetry.event("key_ring_checked", age_days=12.5)
+    (line,) = read(capsys)
+    assert line["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "KeyAge", "Unit": "None"}]
+    assert line["KeyAge"] == [12.5]
+
+
 def test_what_was_not_timed_is_no_metric(telemetry, capsys):
     telemetry.event("sign_in_authorized", upstream_ms=12.5, store_ms=9.1)
     telemetry.event("sign_in_authorized", upstream_ms=12.5)
