@@ -37,7 +37,7 @@ a{color:var(--act)}
 table{width:100%;border-collapse:collapse}
 th,td{padding:10px 14px;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-weight:600;font-size:.85rem;white-space:nowrap}
-time{white-space:nowrap}
+time,.nowrap{white-space:nowrap}
 .wide+p{margin-top:12px}
 code{font:.875rem/1.55 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 td code{user-select:all}
@@ -123,6 +123,23 @@ def badge(words: str, mood: str = "") -> Markup:
 def link(path: str, words: object) -> Markup:
     """Return a link within the console."""
     return tag("a", words, href=path)
+
+
+def word(name: str) -> Markup:
+    """Return an identifier as code that may break after its underscores."""
+    return tag("code", Markup("_<wbr>".join(text(part) for part in name.split("_"))))
+
+
+def prose(words: str) -> Markup:
+    """Return a sentence in which what stands between backticks is code."""
+    parts = words.split("`")
+    return Markup("".join(tag("code", part) if index % 2 else text(part) for index, part in enumerate(parts)))
+
+
+def instant(at: float) -> Markup:
+    """Return a time of day (seconds since the epoch) in UTC, to the thousandth of a second."""
+    thousandths = int(at * 1000) % 1000
+    return tag("time", time.strftime("%H:%M:%S", time.gmtime(at)), f".{thousandths:03}")
 
 
 def moment(at: float | None) -> Markup:

@@ -56,7 +56,8 @@ def _decrypting(connection: Connection, jwks: Sequence[Mapping[str, Any]]) -> It
 
 
 DONE = {
-    "publish": "is published next",
+    "publish": "is published by the next run of the schedule,",
+    "confirm": "waits to be confirmed,",
     "activate": "becomes active",
     "remove": "is withdrawn",
     "disable": "is switched off",
@@ -74,8 +75,7 @@ def keys_of_rings(rings: Iterable[StoredRing]) -> tuple[Key, ...]:
 
 
 def _of_ring(ring: StoredRing, key: RingKey) -> Key:
-    steps = upcoming(ring.policy, ring.state)
-    own = next((step for step in steps if step.kid == key.kid), None)
+    waits = ring.policy.needs_confirmation and key.state == "next" and key.confirmed_at is None
     return Key(
         use=ring.policy.use,
         kid=key.kid,
@@ -84,23 +84,24 @@ def _of_ring(ring: StoredRing, key: RingKey) -> Key:
         ring=ring.name,
         created_at=key.created_at,
         expires_at=key.not_after,
-        next_step=_next_step(key, own, steps),
-        awaits_confirmation=own is not None and own.action == "confirm",
+        next_step=(
+            f"give it to the identity provider, then: fedbridge keys confirm {ring.name} {key.kid[:8]}"
+            if waits
+            else _next_step(ring, key)
+        ),
+        awaits_confirmation=waits,
     )
 
 
-def _next_step(key: RingKey, own: Step | None, steps: Sequence[Step]) -> str:
-    if own is not None and own.action == "confirm":
-        return "upload it at the identity provider, then: fedbridge keys confirm"
+def _next_step(ring: StoredRing, key: RingKey) -> str:
+    steps = upcoming(ring.policy, ring.state)
+    own = next((step for step in steps if step.kid == key.kid), None)
     if own is not None:
         return f"{DONE[own.action]} {_day(own)}"
     staged = next((step for step in steps if step.action == "stage"), None)
     if key.state == "active" and staged is not None:
         return f"the key after it is made {_day(staged)}"
-    waits = next((step for step in steps if step.action in {"activate", "confirm"}), None)
-    if key.state == "active" and waits is not None:
-        return "gives way when the next key is ready"
-    return ""
+    return "gives way when the next key is ready" if key.state == "active" else ""
 
 
 def _day(step: Step) -> str:

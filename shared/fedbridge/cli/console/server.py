@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -67,7 +68,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query))
-        self._send(route(self.server.desk, self.command, parts.path, query, form))
+        self._send(self._routed(parts.path, query, form))
+
+    def _routed(self, path: str, query: dict[str, str], form: dict[str, str]) -> Page:
+        try:
+            return route(self.server.desk, self.command, path, query, form)
+        except Exception:  # noqa: BLE001  one page fails, the console goes on
+            traceback.print_exc()
+            return refused("The console failed at this; its terminal says where.", 500)
 
     def _redirect(self, path: str, *, cookie: str) -> None:
         self.send_response_only(303)

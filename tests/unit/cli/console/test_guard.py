@@ -142,3 +142,13 @@ def test_no_page_may_load_frame_or_run_anything(console):
 def test_the_cookie_of_one_console_does_not_open_another(console):
     with Console(FakeDesk()) as other:
         assert not other.guard.knows(known(console))
+
+
+def test_a_defect_costs_one_page_and_is_told_in_the_terminal(console, capsys, monkeypatch):
+    monkeypatch.setattr(console, "desk", object())
+
+    answer, body = ask(console, "/", **known(console))
+
+    assert answer.status == 500
+    assert "AttributeError" in capsys.readouterr().err
+    assert "AttributeError" not in body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from fedbridge.cli.console.html import Markup, Page, badge, moment, page, table, tag
+from fedbridge.cli.console.html import Markup, Page, badge, moment, page, prose, table, tag
 from fedbridge.cli.console.pages import keys
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def _keys(detail: Detail) -> Iterator[Markup]:
 def _verdict(found: Sequence[Finding]) -> str:
     errors = sum(each.severity == "error" for each in found)
     if errors:
-        return f"Sign-ins fail: {errors} of what was found break{'s' if errors == 1 else ''} them."
+        return (
+            "Sign-ins fail, because of this:"
+            if errors == 1
+            else f"Sign-ins fail, because of {errors} errors:"
+        )
     if found:
         return "Sign-ins should work. What was found deserves a look all the same."
     return "Nothing found: sign-ins should work."
@@ -100,8 +104,8 @@ def _finding(found: Finding) -> Markup:
         badge(found.severity, MOODS[found.severity]),
         " ",
         tag("span", f"{found.subject} · {found.code}", class_="soft"),
-        tag("h3", found.what),
-        tag("p", found.why),
-        tag("p", tag("b", "Do: "), found.fix),
+        tag("h3", prose(found.what)),
+        tag("p", prose(found.why)),
+        tag("p", tag("b", "Do: "), prose(found.fix)),
         class_="card",
     )

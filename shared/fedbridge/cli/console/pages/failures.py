@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from fedbridge.cli.console.html import Markup, Page, badge, link, moment, page, table, tag, void
+from fedbridge.cli.console.html import (
+    Markup,
+    Page,
+    badge,
+    instant,
+    link,
+    moment,
+    page,
+    prose,
+    table,
+    tag,
+    void,
+    word,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,10 +69,12 @@ def listing(failures: Sequence[Failure]) -> Markup:
 def _cells(failure: Failure) -> Iterator[object]:
     yield moment(failure.at)
     yield failure.connection or "unknown"
-    yield tag("code", failure.reason)
-    yield failure.means
+    yield word(failure.reason)
+    yield prose(failure.means)
     yield ", ".join(failure.whose)
-    yield link(f"/failures/explain?{urlencode({'reference': failure.id})}", tag("code", failure.id))
+    yield link(
+        f"/failures/explain?{urlencode({'reference': failure.id})}", tag("code", failure.id, class_="nowrap")
+    )
 
 
 def _ask(reference: str = "") -> Markup:
@@ -87,27 +103,27 @@ def _told(story: Story) -> Iterator[object]:
         yield tag("span", f" {story.connection}", class_="soft")
     yield tag("h3", story.summary)
     if story.reason:
-        yield tag("p", tag("code", story.reason), f" {story.means}")
+        yield tag("p", tag("code", story.reason), " ", prose(story.means))
     elif story.means:
-        yield tag("p", story.means)
+        yield tag("p", prose(story.means))
     if story.todo:
-        yield tag("p", tag("b", "Do: "), story.todo)
+        yield tag("p", tag("b", "Do: "), prose(story.todo))
     if story.whose:
         yield tag("p", f"To be mended by: {', '.join(story.whose)}.", class_="soft")
 
 
 def _steps(story: Story) -> Iterator[Markup]:
     if story.steps:
-        yield tag("h2", "Step by step")
-        yield table(["When", "What", "Took", ""], ([*_step(each)] for each in story.steps))
+        yield tag("h2", f"Step by step, {time.strftime('%Y-%m-%d', time.gmtime(story.steps[0].at))}")
+        yield table(["UTC", "What", "Took", ""], ([*_step(each)] for each in story.steps))
 
 
 def _step(step: Step) -> Iterator[object]:
-    yield moment(step.at)
+    yield instant(step.at)
     yield tag(
         "span", step.what, *([void("br"), tag("span", step.detail, class_="soft")] if step.detail else [])
     )
-    yield "" if step.duration_ms is None else f"{step.duration_ms:,.0f} ms"
+    yield "" if step.duration_ms is None else tag("span", f"{step.duration_ms:,.0f} ms", class_="nowrap")
     yield (
         "" if step.went_well is None else badge("well", "good") if step.went_well else badge("failed", "bad")
     )
