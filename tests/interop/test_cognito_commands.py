@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -91,7 +92,7 @@ def signed_in(emulator, bridge, operator):
     code, said = operator("cognito", "apply", *common, *applied)
     assert code == 0, said
     code, said = operator("check", *common)
-    assert (code, "cognito" in said) == (0, False), said
+    assert (code, "cognito" in said.casefold()) == (0, False), said
     pool = FederatedPool(
         pool_id=pool_id,
         provider=replace(bridge.identity_provider("bank"), name="bank"),
@@ -142,6 +143,22 @@ def test_a_sign_in_by_the_commands_alone_and_its_tokens_are_good(signed_in, veri
     assert verify(tokens["access_token"], "--use", "access", *client) == (True, [])
     issuer = ("--issuer", pool.issuer)
     assert verify(tokens["access_token"], *client, whose=issuer) == (True, [])
+
+
+def test_a_check_says_that_nobody_named_the_pool(bridge, operator):
+    code, said = operator("check", "bank", "--file", str(bridge.file), "--base-url", bridge.url, "--local")
+    assert (code, said.splitlines()[-1]) == (0, "bank: no problem found")
+    assert "Cognito's side was not looked at" in said
+
+
+def test_a_check_of_the_file_says_that_it_cannot_know_a_managed_secret(bridge, operator, signed_in, tmp_path):
+    pool = f"{{id: {signed_in.pool.pool_id}, identity_provider: bank}}"
+    managed = f"managed_secret: {{}}\n        user_pool: {pool}"
+    file = tmp_path / "connections.yaml"
+    file.write_text(re.sub(r"secret_hashes: .*", managed, bridge.file.read_text()))
+    code, said = operator("check", "bank", "--file", str(file), "--base-url", bridge.url, "--local")
+    assert (code, said.splitlines()[-1]) == (0, "bank: no problem found")
+    assert "managed client secret is known where it is published" in said
 
 
 def test_a_token_of_the_wrong_kind_pool_region_or_client(signed_in, verify):

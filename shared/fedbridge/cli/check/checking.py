@@ -124,4 +124,9 @@ def _left_out(context: CheckContext) -> tuple[str, ...]:
         notes.append("Client authentication and the authorization request were not tried: --probe does.")
     if context.base_url is None:
         notes.append("The redirect URI and what the bridge publishes were not looked at: give --base-url.")
+    parties = context.connection.relying_parties
+    if context.options.user_pool is None and all(party.user_pool is None for party in parties):
+        notes.append("Cognito's side was not looked at: give --user-pool, or name it in the relying party.")
+    if any(party.managed_secret is not None and not party.secret_hashes for party in parties):
+        notes.append("Whether Cognito has the managed client secret is known where it is published: --table.")
     return tuple(notes)
