@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -78,7 +78,8 @@ class _Server(ThreadingHTTPServer):
 class ApiGateway:
     """A deployed API on loopback. `routes` maps route keys to targets; a `LambdaSandbox` is one too.
 
-    `url` is where its stage is served, without a trailing slash. Errors of targets are answered as API Gateway does
+    `url` is where its stage is served, without a trailing slash; the stage `$default` is served at the root, as a custom
+    domain serves that of a REST API, whose `binary_media_types` arrive in base64. Errors of targets are answered as API Gateway does
     and printed to standard error.
     """
 
@@ -91,9 +92,11 @@ class ApiGateway:
         host: str = "localhost",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        binary_media_types: Sequence[str] = (),
     ) -> None:
         self.routes = dict(routes)
         self.payload = payload
+        self.binary_media_types = binary_media_types
         self.stage = stage or ("$default" if payload == "2.0" else "prod")
         self.host = host
         self._server = _Server(("127.0.0.1", port), _RequestHandler)
@@ -125,7 +128,11 @@ class ApiGateway:
         match = match_route(list(self.routes), request.method, request.path)
         if match is None:
             return _message(403, "Missing Authentication Token") if rest else _message(404, "Not Found")
-        event = (rest_api_event if rest else http_api_event)(request, match, stage=self.stage)
+        event = (
+            rest_api_event(request, match, stage=self.stage, binary_media_types=self.binary_media_types)
+            if rest
+            else http_api_event(request, match, stage=self.stage)
+        )
         try:
             answer = self.routes[match.key](event)
             return (rest_api_response if rest else http_api_response)(answer)

@@ -160,11 +160,12 @@ def rest_api_event(
 ) -> Event:
     """Payload 1.0 of a REST API: names as sent, the last of repeated values beside all of them, absent means null.
 
-    A body is text unless its type is one of the API's binary media types.
+    A body is text unless its type is one of the API's binary media types, `*/*` for all.
     """
     headers = [*request.headers, *_added_headers(request)]
     query = parse_qsl(request.query, keep_blank_values=True)
-    binary = request.header("content-type").partition(";")[0] in binary_media_types
+    kind = request.header("content-type").partition(";")[0]
+    binary = kind in binary_media_types or "*/*" in binary_media_types
     body = base64.b64encode(request.body).decode() if binary else request.body.decode(errors="replace")
     now = time.time()
     path = unquote(request.path)

@@ -129,9 +129,8 @@ def deployed(
         # The emulator knows neither saved queries (AWS::Logs::QueryDefinition) nor metric math.
         own = {"BaseUrl": stack.base_url, "CaBundle": str(authority_file), "Insights": "false"}
         _deploy(build, emulator, {**own, **parameters})
-        rest = "RestApiId" in stack.outputs
-        api = stack.outputs["RestApiId" if rest else "HttpApiId"]
-        proxy.host, proxy.prefix = f"{api}.execute-api.localhost:{port}", "/live" if rest else ""
+        if "HttpApiId" in stack.outputs:
+            proxy.host = f"{stack.outputs['HttpApiId']}.execute-api.localhost:{port}"
         yield stack
 
 

@@ -17,8 +17,6 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content
 class Proxy(ThreadingHTTPServer):
     """Passes every request on as it came, to `target` under the Host header `host`; `port` is where it listens.
 
-    `prefix` goes before the path, as the mapping of a custom domain puts the stage of a REST API there.
-
     With an `authority` it serves TLS, by a certificate for `localhost`. `aws_calls` are the operations of AWS services
     that went through, such as `DynamoDB_20120810.PutItem`.
     """
@@ -31,7 +29,6 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = target
         self.host = host or f"127.0.0.1:{self.port}"
-        self.prefix = ""
         self.aws_calls: list[str] = []
         if authority is not None:
             context = SSLContext(PROTOCOL_TLS_SERVER)
@@ -72,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         connection = http.client.HTTPConnection(*self.server.target, timeout=30)
         try:
-            connection.putrequest(self.command, self.server.prefix + self.path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             connection.putheader("Host", self.server.host)
             for name, value in _end_to_end(self.headers.items()):
                 connection.putheader(name, value)
