@@ -143,6 +143,21 @@ def test_a_busy_cognito_is_asked_again_and_a_refusal_is_not(pool_id):
     assert len(pauses) == 2
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"ProviderDetails": {"client_secret": "s3cr3t-value"}}, {"AccessToken": "s3cr3t-value"}]
+)
+def test_a_refusal_that_quotes_a_secret_is_told_without_it(parameters):
+    class Quoting:
+        def create_identity_provider(self, **_):
+            message = "1 validation error detected: Value 's3cr3t-value' failed to satisfy constraint."
+            raise ClientError({"Error": {"Code": "InvalidParameterException", "Message": message}}, "Create")
+
+    with pytest.raises(CognitoRefused) as refused:
+        ask(Quoting(), "create_identity_provider", **parameters)
+    assert "Value '(secret)' failed" in str(refused.value)
+    assert "s3cr3t" not in f"{refused.value!r}{refused.value.__cause__!r}"
+
+
 def test_a_pool_names_one_of_two_issuers():
     assert issuer_of("eu-north-1_A1") == "https://cognito-idp.eu-north-1.amazonaws.com/eu-north-1_A1"
     assert (

@@ -85,10 +85,17 @@ def _once(client: Any, operation: str, parameters: Mapping[str, Any]) -> Mapping
     except ClientError as error:
         said = error.response["Error"]
         code = str(said.get("Code", ""))
-        # A refused parameter may be quoted in the message, and so may a secret that stands beside it.
-        message = str(said.get("Message", ""))[:300].rstrip(".")
+        message = _without_secrets(str(said.get("Message", "")), parameters)[:300].rstrip(".")
         raise CognitoRefused(f"AWS refused {operation}: {code}: {message}", code) from None
     except BotoCoreError as error:
         name = type(error).__name__
         raise CognitoRefused(f"AWS could not be asked ({operation}): {name}", name) from None
     return answer
+
+
+def _without_secrets(message: str, parameters: Mapping[str, Any]) -> str:
+    """Return AWS's words without what they may quote of a refused request."""
+    for secret in (parameters.get("ProviderDetails", {}).get("client_secret"), parameters.get("AccessToken")):
+        if secret:
+            message = message.replace(secret, "(secret)")
+    return message
