@@ -26,8 +26,9 @@ def schema() -> dict[str, Any]:
     connection = definitions["Connection"]
     for field in FILLED_IN:
         del connection["properties"][field]
-    # A preset may bring any of them.
-    connection["required"] = []
+    # A preset may bring any of them, and the connection's own say what differs.
+    for name in _nested("Connection", definitions):
+        definitions[name]["required"] = []
     connection["anyOf"] = [{"required": ["issuer", "client_id", "relying_parties"]}, {"required": ["preset"]}]
     connection["properties"]["preset"] = {
         "anyOf": [{"enum": preset_names()}, {"type": "string", "pattern": f"^{OWN_FILE.pattern}$"}],
@@ -56,3 +57,14 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _nested(name: str, definitions: dict[str, Any]) -> set[str]:
+    """Return the definitions of this object and of those in it; items of lists and of mappings are whole by themselves."""
+    found = {name}
+    for member in definitions[name]["properties"].values():
+        for option in (member, *member.get("anyOf", ())):
+            inner = option.get("$ref", "").rpartition("/")[2]
+            if inner in definitions and inner not in found:
+                found |= _nested(inner, definitions)
+    return found

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
@@ -7,6 +8,7 @@ from fedbridge.configuration.descriptions import DESCRIPTIONS
 from fedbridge.configuration.file import FILLED_IN
 from fedbridge.configuration.schema import schema
 from fedbridge.configuration.strict_yaml import read_yaml
+from tests.support import markdown
 from tests.unit.configuration.files import changed, problems
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -41,6 +43,22 @@ def test_no_object_takes_unknown_keys():
 def test_the_examples_satisfy_the_schema(example):
     validator = jsonschema.Draft202012Validator(schema())
     document = read_yaml((EXAMPLES / example).read_text("utf-8"), [])
+    assert [error.message for error in validator.iter_errors(document)] == []
+
+
+WHOLE = [
+    pytest.param(fence, id=str(fence))
+    for page in markdown.pages()
+    for fence in page.fences("yaml")
+    if re.search(r"^connections:", fence.text, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("fence", WHOLE)
+def test_the_files_of_the_documentation_satisfy_the_schema(fence):
+    """So an editor underlines nothing in what people have copied from there."""
+    validator = jsonschema.Draft202012Validator(schema())
+    document = read_yaml(fence.text, [])
     assert [error.message for error in validator.iter_errors(document)] == []
 
 
