@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fedbridge.model.user_profile import CONFIRMED, UserProfile
+from fedbridge.model.user_profile import CONFIRMED, FORCE_CHANGE_PASSWORD, UserProfile
 from fedbridge.triggers.configuration import decode_configuration
 from fedbridge.triggers.services import Triggers
 
@@ -63,35 +63,46 @@ class _Profiles:
         eve = replace(
             ana, username="eve", attributes={"email": "victim@example.com", "email_verified": "false"}
         )
-        self._users = {profile.username: profile for profile in (ana, eve)}
+        self._profiles = {(POOL_ID, profile.username): profile for profile in (ana, eve)}
+        self._passwords: dict[tuple[str, str], str] = {}
 
     def find_by_email(self, pool_id: str, email: str, deadline: Deadline) -> tuple[UserProfile, ...]:
         """Return the profiles with the address."""
         deadline.remaining()
-        return tuple(profile for profile in self._users.values() if pool_id and profile.email == email)
+        return tuple(
+            profile
+            for (pool, _), profile in self._profiles.items()
+            if pool == pool_id and profile.email == email
+        )
 
     def read(self, pool_id: str, username: str, deadline: Deadline) -> UserProfile | None:
         """Return the profile."""
         deadline.remaining()
-        return self._users.get(username) if pool_id else None
+        return self._profiles.get((pool_id, username))
 
     def create(self, pool_id: str, username: str, email: str, deadline: Deadline) -> bool:
-        """Refuse: nothing is created in fixtures."""
+        """Create the profile, for as long as the process lives."""
         deadline.remaining()
-        return not (pool_id and username and email)
+        if (pool_id, username) in self._profiles:
+            return False
+        attributes = {"email": email, "email_verified": "true"}
+        self._profiles[pool_id, username] = UserProfile(
+            username=username, status=FORCE_CHANGE_PASSWORD, enabled=True, attributes=attributes
+        )
+        return True
 
     def set_password(self, pool_id: str, username: str, password: str, deadline: Deadline) -> None:
-        """Take the password, for as long as the process lives."""
+        """Set it, likewise."""
         deadline.remaining()
-        assert pool_id  # noqa: S101
-        assert username in self._users  # noqa: S101
-        assert password  # noqa: S101
+        self._passwords[pool_id, username] = password
+        profile = self._profiles[pool_id, username]
+        self._profiles[pool_id, username] = replace(profile, status=CONFIRMED)
 
     def link(self, pool_id: str, username: str, provider: str, subject: str, deadline: Deadline) -> None:
-        """Link, for as long as the process lives."""
+        """Link, likewise."""
         deadline.remaining()
+        profile = self._profiles[pool_id, username]
         identities = json.dumps([{"providerName": provider, "userId": subject}])
-        profile = self._users[username]
-        self._users[username] = replace(
-            profile, attributes={**profile.attributes, "identities": identities, "pool": pool_id}
+        self._profiles[pool_id, username] = replace(
+            profile, attributes={**profile.attributes, "identities": identities}
         )

@@ -34,10 +34,13 @@ class TokenRefusedError(Exception):
     """The service's error: `InvalidIdentityToken: …`, `ExpiredTokenException`, `NotAuthorizedException: …`, 401, 403."""
 
 
-def _fetch(url: str) -> dict[str, Any]:
+Transport = Callable[[], httpx.BaseTransport]
+
+
+def _fetch(url: str, transport: Transport) -> dict[str, Any]:
     """Within five seconds, or "Couldn't retrieve verification key from your identity provider"."""
     try:
-        with httpx.Client(transport=loopback_transport(), trust_env=False, timeout=5) as http:
+        with httpx.Client(transport=transport(), trust_env=False, timeout=5) as http:
             answer = http.get(url)
     except httpx.TransportError as error:
         raise TokenRefusedError("InvalidIdentityToken: Couldn't retrieve verification key") from error
@@ -47,9 +50,9 @@ def _fetch(url: str) -> dict[str, Any]:
     return document
 
 
-def discover(issuer: str) -> dict[str, Any]:
+def discover(issuer: str, transport: Transport = loopback_transport) -> dict[str, Any]:
     """The discovery document, of which IAM asks these members to be there. Raises `TokenRefusedError`."""
-    document = _fetch(f"{issuer}/.well-known/openid-configuration")
+    document = _fetch(f"{issuer}/.well-known/openid-configuration", transport)
     for member in ("issuer", "jwks_uri", "claims_supported", "response_types_supported",
                    "subject_types_supported", "id_token_signing_alg_values_supported"):  # fmt: skip
         if not document.get(member):
@@ -93,6 +96,7 @@ class OpenIdConnectProvider:
     url: str
     client_ids: Sequence[str]
     clock: Callable[[], float] = time.time
+    transport: Transport = field(default=loopback_transport, repr=False)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -114,8 +118,8 @@ class OpenIdConnectProvider:
         """The claims of the token, as STS judges it before it looks at any policy. Raises `TokenRefusedError`."""
         if not 4 <= len(token) <= MOST_TOKEN_CHARACTERS:
             raise TokenRefusedError("ValidationError: WebIdentityToken")
-        document = discover(self.url)
-        keys = _fetch(document["jwks_uri"])["keys"]
+        document = discover(self.url, self.transport)
+        keys = _fetch(document["jwks_uri"], self.transport)["keys"]
         for kind in ("RSA", "EC"):
             if len([key for key in keys if key.get("kty") == kind]) > MOST_KEYS:
                 raise TokenRefusedError("InvalidIdentityToken: too many keys")
@@ -148,6 +152,7 @@ class JwtAuthorizer:
     issuer: str
     audience: Sequence[str]
     clock: Callable[[], float] = time.time
+    transport: Transport = field(default=loopback_transport, repr=False)
     _keys: list[dict[str, Any]] = field(default_factory=list, repr=False)
     _fetched_at: float = float("-inf")
 
@@ -173,7 +178,7 @@ class JwtAuthorizer:
 
     def _current_keys(self) -> list[dict[str, Any]]:
         if self.clock() - self._fetched_at >= CACHE_SECONDS:
-            document = _fetch(f"{self.issuer}/.well-known/openid-configuration")
-            self._keys = _fetch(document["jwks_uri"])["keys"]
+            document = _fetch(f"{self.issuer}/.well-known/openid-configuration", self.transport)
+            self._keys = _fetch(document["jwks_uri"], self.transport)["keys"]
             self._fetched_at = self.clock()
         return self._keys
