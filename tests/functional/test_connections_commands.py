@@ -235,7 +235,11 @@ def test_what_another_release_published_is_replaced_as_a_whole(operator):
 def test_no_line_is_wider_than_a_terminal_but_for_a_single_value(operator):
     operator.apply()
     addresses = [f"https://pool-{number}.auth.example/oauth2/idpresponse" for number in range(4)]
-    said = operator.plan(acme=operator.body(relying_parties__0__redirect_uris=addresses))
+    operator.apply(acme=operator.body(id_token__clock_skew=30))
+    operator.idp.down = True
+    body = operator.body(relying_parties__0__redirect_uris=addresses, subject_namespace="another")
+    said = operator.plan(acme=body)
+    assert said.count("WARNING") == 2
     assert all(len(line) <= 100 or line.startswith("    +") for line in said.splitlines())
 
 

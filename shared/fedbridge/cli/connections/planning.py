@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -157,13 +158,13 @@ def told(plan: Plan) -> Iterator[str]:
             yield f"{plan.name}: only in the table{switched}: apply leaves it; connections remove takes it out"
             return
     if not plan.readable:
-        yield f"  {_UNREADABLE}"
+        yield from _wrapped(_UNREADABLE)
     for change in plan.changes:
         yield from _told_change(change, indent="  ")
     if plan.keeps_subjects is False:
-        yield f"  {_SUBJECTS}"
+        yield from _wrapped(_SUBJECTS)
     if plan.wait:
-        yield f"  {waiting(plan)}"
+        yield from _wrapped(waiting(plan))
     yield from _told_snapshot(plan)
 
 
@@ -188,7 +189,7 @@ def _told_snapshot(plan: Plan) -> Iterator[str]:
         case "none" | "unchanged":
             pass
     if plan.failure is not None:
-        yield f"  snapshot: WARNING: nothing could be taken: {plan.failure}"
+        yield from _wrapped(f"snapshot: WARNING: nothing could be taken: {plan.failure}")
 
 
 def _told_change(change: Change, *, indent: str) -> Iterator[str]:
@@ -200,6 +201,10 @@ def _told_change(change: Change, *, indent: str) -> Iterator[str]:
     yield f"{indent}{change.path}:"
     yield f"{indent}  - {before}"
     yield f"{indent}  + {after}"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _text(value: Any) -> str:
