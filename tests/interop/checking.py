@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey
 
-from fedbridge.cli import main, parser
+from fedbridge.cli import parser
 from fedbridge.cli.address import base_url_of
 from fedbridge.cli.check.checking import opened
 from fedbridge.cli.check.context import CheckContext
@@ -32,6 +33,7 @@ from tests.interop.bridge import RunningBridge
 from tests.support import canaries
 from tests.support.client_certificates import self_signed
 from tests.support.keys import ec_key, private_pem
+from tests.support.mutual_tls import asking
 
 DAY = dt.timedelta(days=1)
 
@@ -96,10 +98,17 @@ class Checked:
         return any(each["severity"] == "error" for each in self.findings)
 
 
+@cache
+def _parser() -> argparse.ArgumentParser:
+    """The parser of every command, made once: it takes longer than some checks do."""
+    return parser()
+
+
 def run_check(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> Checked:
     """Run the command as an operator does, and read its JSON."""
     capsys.readouterr()
-    code = main(["check", *arguments, "--json"])
+    options = _parser().parse_args(["check", *arguments, "--json"])
+    code = options.run(options)
     printed = capsys.readouterr()
     canaries.observe(printed.out, "check")
     assert printed.err == ""
@@ -150,7 +159,8 @@ class Operator:
                 op.set_fault(route, fault(op) if callable(fault) else fault)
             yield
         finally:
-            op.clear_faults()
+            if broken.faults:
+                op.clear_faults()
             if broken.registered:
                 op.set_clients(*clients)
 
@@ -163,7 +173,7 @@ class Operator:
 
     def _at_another_time(self, arguments: Sequence[str], seconds: float) -> Checked:
         """Run the checks themselves by a clock that is wrong, as a machine's would be."""
-        options = parser().parse_args(["check", *arguments])
+        options = _parser().parse_args(["check", *arguments])
         base_url = base_url_of(options) if options.base_url else None
         with opened(options, load_one(options), base_url) as context:
             real = context.clock
@@ -191,6 +201,7 @@ def broken_servers(folder: Path, authority: Authority) -> Iterator[Mapping[str, 
         "expired": authority.server("localhost", not_before=now - 9 * DAY, not_after=now - DAY),
         "ends soon": authority.server("localhost", not_before=now - 80 * DAY, not_after=now + 3 * DAY),
         "another name": authority.server("idp.test"),
+        "client certificate": asking(authority, name="localhost"),
         "untrusted": Authority(folder / "other").server("localhost"),
         "no intermediate": authority.server_without_intermediate("localhost"),
     }

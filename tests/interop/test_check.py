@@ -212,6 +212,7 @@ ON_THE_WAY = {
     "TLS with the certificate of another host": elsewhere("tls_certificate_name", "another name"),
     "TLS with an authority that nobody knows": elsewhere("tls_certificate_untrusted", "untrusted"),
     "TLS without the certificate in between": elsewhere("tls_certificate_untrusted", "no intermediate"),
+    "a server that wants a client certificate": elsewhere("tls_failed", "client certificate"),
     "a server that does not speak TLS": elsewhere("tls_failed", "no TLS"),
     "a clock that is off by five minutes": Broken(
         codes=("assertion_time_refused", "clock_off"), clock=-300, bridge=False

@@ -12,9 +12,11 @@ from tests.support.keys import ec_key, private_pem
 from tests.support.outbound import HOST
 
 
-def asking(authority: Authority, *, required: bool = True, trusted: str | None = None) -> ssl.SSLContext:
+def asking(
+    authority: Authority, *, required: bool = True, trusted: str | None = None, name: str = HOST
+) -> ssl.SSLContext:
     """Return the context of a server that trusts client certificates of `trusted`, by default the client authority."""
-    context = authority.server(HOST)
+    context = authority.server(name)
     context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=trusted or client_authority().certificate)
     return context

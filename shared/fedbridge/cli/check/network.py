@@ -66,6 +66,13 @@ def why(context: CheckContext, url: str, failure: UpstreamError) -> Iterator[Fin
     host = urlsplit(url).netloc
     if failure.reason == "upstream_response_invalid":
         yield found("answer_unreadable", f"What {url} answered is too large, compressed, or no HTTP/1.1.")
+    elif failure.reason == "upstream_tls_failed":
+        may = (
+            "not accept the client certificate"
+            if context.connection.mutual_tls
+            else "want a client certificate"
+        )
+        yield found("tls_failed", f"{host} ended TLS after the handshake: it may {may}.")
     elif failure.reason == "upstream_timeout":
         yield found("host_slow", f"{host} did not answer in time.")
     else:
