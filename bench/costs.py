@@ -106,7 +106,7 @@ _INVOCATIONS = (
     Invocation(cpu=0.0001),
     Invocation(cpu=0.0016, dynamodb=1),
 )
-EXAMPLE = SignIn(invocations=_INVOCATIONS, log_bytes=2_800, log_events=9, metrics=4)
+EXAMPLE = SignIn(invocations=_INVOCATIONS, log_bytes=2_650, log_events=9, metrics=4)
 """A sign-in with local keys as one run of the bench measured it: authorize, callback, token, keys, userinfo."""
 
 EXAMPLE_KMS = replace(
