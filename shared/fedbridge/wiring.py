@@ -140,12 +140,16 @@ def triggers(environ: Mapping[str, str]) -> Triggers:
 
         return fixtures_triggers.triggers(telemetry)
     clients = cache(_sdk_client)
+    if not settings.local:
+        # A sandbox that starts has a whole processor, and Cognito waits for five seconds in all.
+        clients("ssm")
+        clients("cognito-idp")
     secrets = CachedSecrets(clients, allow_local=settings.local, telemetry=telemetry)
     decode = lru_cache(maxsize=1)(decode_configuration)
 
     @cache
     def profiles() -> UserProfiles:
-        from fedbridge.user_pools import CognitoUserProfiles  # noqa: PLC0415  tokens are signed without
+        from fedbridge.user_pools import CognitoUserProfiles  # noqa: PLC0415  groups are mapped without
 
         return CognitoUserProfiles(clients)
 
