@@ -7,6 +7,7 @@ anew with another secret.
 
 from __future__ import annotations
 
+import secrets as randomness
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -61,6 +62,11 @@ class SecretStates(Protocol):
         """Store the state if `revision` is still that of the stored one; raises ConfigurationError where it is not."""
 
 
+def new_client_secret() -> str:
+    """Return 256 random bits as 43 URL-safe characters."""
+    return randomness.token_urlsafe(32)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SecretRotation:
     """The rotation of one relying party's secret. `tell` hears what is done, `prove` tries a secret at the bridge itself.
@@ -74,8 +80,8 @@ class SecretRotation:
     states: SecretStates
     publisher: ConnectionPublisher
     clients: ProviderClients
-    draw: Callable[[], str]
-    tell: Callable[[str], None]
+    draw: Callable[[], str] = new_client_secret
+    tell: Callable[[str], None] = lambda _text: None
     prove: Callable[[str, str, str], None] = lambda _token_url, _client_id, _secret: None
     clock: Clock = time.time
     sleep: Callable[[float], None] = time.sleep

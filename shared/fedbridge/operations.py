@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from fedbridge.aws import sdk_client
+from fedbridge.client_secrets import SecretRotation
 from fedbridge.errors import ConfigurationError
 from fedbridge.flows.rotation import Rotation
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring_keys import RingKeyMaker
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.net.outbound import OutboundClient
+from fedbridge.secret_turns import SecretTurns, take_turns
 from fedbridge.settings import read_settings
 from fedbridge.snapshots import Snapshots, refresh_snapshots
+from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher
 from fedbridge.telemetry.powertools import PowertoolsTelemetry
+from fedbridge.user_pools import CognitoProviderClients
 from fedbridge.wiring import key_rings, publishable
 
 if TYPE_CHECKING:
@@ -25,8 +29,12 @@ if TYPE_CHECKING:
 
     from fedbridge.keys.calls import ClientFactory
     from fedbridge.model.deadline import Deadline
+    from fedbridge.model.logout import UserPool
     from fedbridge.ports import Telemetry
     from fedbridge.settings import Settings
+
+POOL_TIMEOUT = 20.0
+"""Seconds between two bytes of Cognito's answer."""
 
 
 def operations(environ: Mapping[str, str]) -> Rotation:
@@ -52,6 +60,13 @@ def snapshots(environ: Mapping[str, str]) -> Callable[[Deadline], int]:
     return refresh
 
 
+def client_secrets(environ: Mapping[str, str]) -> Callable[[Deadline], int]:
+    """Return what replaces the client secrets that are due, and how many it could not; raises ConfigurationError."""
+    settings = read_settings(environ)
+    turns = secret_turns(_table(settings), cache(sdk_client), PowertoolsTelemetry())
+    return partial(take_turns, turns)
+
+
 def _table(settings: Settings) -> str:
     scheme, table = settings.connections
     if scheme != "dynamodb":
@@ -73,4 +88,26 @@ def rotation(table: str, environment: str, clients: ClientFactory, telemetry: Te
         publishable=lambda connection: publishable(connection, keys, secrets),
         telemetry=telemetry,
         clock=time.time,
+    )
+
+
+def secret_turns(table: str, clients: ClientFactory, telemetry: Telemetry) -> SecretTurns:
+    """Return what the scheduled function replaces client secrets with; `clients` are those of its own Region."""
+    publisher = ConnectionPublisher(clients("dynamodb"), table)
+    states = DynamoDBSecretStates(clients("dynamodb"), table)
+    # Cognito reads the bridge's discovery document before it takes an update.
+    patient = cache(lambda service: sdk_client(service, read_timeout=POOL_TIMEOUT))
+
+    def one(connection: str, client_id: str, pool: UserPool) -> SecretRotation:
+        return SecretRotation(
+            connection=connection,
+            client_id=client_id,
+            pool=pool,
+            states=states,
+            publisher=publisher,
+            clients=CognitoProviderClients(patient),
+        )
+
+    return SecretTurns(
+        connections=publisher.all, states=states, rotation=one, telemetry=telemetry, clock=time.time
     )

@@ -156,7 +156,8 @@ class CognitoProviderClients(_Calls):
         details = self._describe(pool, deadline).get("ProviderDetails", {})
         if not {"oidc_issuer", "client_id", "client_secret"} <= details.keys():
             raise UserPoolError(
-                f"{pool.identity_provider} of {pool.id} is no OIDC identity provider", reason="user_pool_rejected"
+                f"{pool.identity_provider} of {pool.id} is no OIDC identity provider",
+                reason="user_pool_rejected",
             )
         return ProviderClient(
             token_url=details.get("token_url") or f"{details['oidc_issuer']}/token",

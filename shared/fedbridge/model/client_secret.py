@@ -77,7 +77,8 @@ def upcoming(state: SecretState, *, held: str | None = None) -> SecretStep:
     if state.next is None:
         return SecretStep(action="publish" if state.current and state.published_at is None else "rest")
     if state.sending_at is None and held != state.next:
-        return SecretStep(action="draw")  # Whoever had it is gone, and never told Cognito: another takes its place.
+        # Whoever had it is gone, and never told Cognito: another takes its place.
+        return SecretStep(action="draw")
     if state.published_at is None:
         return SecretStep(action="publish")
     if state.sent_at is not None:

@@ -30,7 +30,7 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "connection": _TEXT,
     "correlation_id": _TEXT,
     "count": _COUNT,
-    "due_days": _MEASURE,  # until a ring's active key has to give way
+    "due_days": _MEASURE,  # until a ring's active key has to give way, or an IdP's client secret expires
     "duration_ms": _MEASURE,
     "error": _TEXT,  # the OAuth error code that the caller is told
     "exception": _TEXT,  # the class, never the message
@@ -43,7 +43,7 @@ FIELDS: Mapping[str, tuple[type, ...]] = {
     "ring": _TEXT,
     "route": _TEXT,  # the path template
     "serial": _COUNT,  # of a ring's key, as its tags and its secret's name say it
-    "step": _TEXT,  # of a key ring: stage, activate, remove, disable; what comes next
+    "step": _TEXT,  # of a key ring: stage, activate, remove, disable; what comes next, also for a client secret
     "status": _COUNT,  # the HTTP status that the caller gets
     "store_ms": _MEASURE,  # of it, waiting for the tables
     "trigger": _TEXT,  # what made Cognito call a trigger: PreSignUp_ExternalProvider, …
@@ -139,6 +139,19 @@ EVENTS: Mapping[str, Event] = {
     "key_rotation_overdue": Event(level="WARNING", metric="KeyRotationOverdue", fields=_RING),
     "key_ring_failed": Event(level="WARNING", metric="KeyRingFailed", fields=_RING | {"exception"}),
     "key_lost": Event(level="WARNING", metric="KeyLost", fields=_RING | {"serial"}),
+    "client_secret_moved": Event(level="INFO", metric="ClientSecretMoved", fields=_COMMON | {"step"}),
+    "client_secret_failed": Event(
+        level="WARNING", metric="ClientSecretFailed", fields=_COMMON | {"exception"}
+    ),
+    "upstream_secret_checked": Event(
+        level="INFO",
+        metric=None,
+        fields=_COMMON | {"due_days"},
+        measured={"due_days": "UpstreamSecretDaysLeft"},
+    ),
+    "upstream_secret_expiring": Event(
+        level="WARNING", metric="UpstreamSecretExpiring", fields=_COMMON | {"due_days"}
+    ),
     "internal_error": Event(level="ERROR", metric="InternalError", fields=_COMMON | _FAULT | {"trigger"}),
     "configuration_error": Event(
         level="ERROR", metric="ConfigurationError", fields=_COMMON | _FAULT | {"kid", "trigger"}

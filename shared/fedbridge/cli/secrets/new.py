@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
+from fedbridge.client_secrets import new_client_secret
 from fedbridge.op.client_authentication import secret_hash
 
 if TYPE_CHECKING:
@@ -17,8 +17,3 @@ def new(_options: argparse.Namespace) -> int:
     print(f"client_secret, for Cognito alone:       {secret}")
     print(f"secret_hashes, for connections.yaml:    {secret_hash(secret)}")
     return 0
-
-
-def new_client_secret() -> str:
-    """Return 256 random bits as 43 URL-safe characters."""
-    return secrets.token_urlsafe(32)

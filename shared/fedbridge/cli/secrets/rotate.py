@@ -14,7 +14,6 @@ from fedbridge.aws import sdk_client
 from fedbridge.cli.cognito.calls import READ_TIMEOUT, region_of
 from fedbridge.cli.connections.desk import open_table
 from fedbridge.cli.connections.loading import BUDGET
-from fedbridge.cli.secrets.new import new_client_secret
 from fedbridge.client_secrets import SecretRotation, relying_party
 from fedbridge.configuration.document import decode
 from fedbridge.errors import ConfigurationError, UnknownConnection, UpstreamError
@@ -58,7 +57,6 @@ def rotate(
         clients=CognitoProviderClients(
             lambda _: sdk_client("cognito-idp", region_name=region_of(pool.id), read_timeout=READ_TIMEOUT)
         ),
-        draw=new_client_secret,
         tell=lambda text: print(text, flush=True),
         prove=_prover(options),
         clock=clock,
