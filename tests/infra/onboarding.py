@@ -156,6 +156,8 @@ def onboard(
         table,
         "--private-host",
         host,
+        "--ca-bundle",
+        str(authority),
         environment=aws_environment,
     )
     op.set_clients(*(_client(name, base_url) for name in CONNECTIONS))

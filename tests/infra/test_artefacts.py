@@ -19,7 +19,7 @@ from tests.counterparts.ministack import MiniStack
 from tests.counterparts.runtime_api import InitError, LambdaSandbox
 from tests.infra.onboarding import CONNECTIONS, Onboarded, onboard, strict_idp, watch
 from tests.infra.proxy import Proxy
-from tests.interop.passage import COLD, WARM, Passage
+from tests.interop.passage import WARM, Passage
 from tests.support import canaries
 from tests.support.machine import require_lambda_python
 from tests.support.sample_events import CASES, FOLDER
@@ -164,7 +164,8 @@ def test_the_built_functions_sign_a_user_in(sign_ins, name):
     first, second = sign_ins[name].users
     assert first.attributes == {"email": "alice@example.com", "email_verified": "true"}
     assert first.username == second.username
-    assert [passage.calls for passage in sign_ins[name].passages] == [COLD, WARM]
+    # Publishing took a snapshot of the provider, so that not even the first one asks for metadata and keys.
+    assert [passage.calls for passage in sign_ins[name].passages] == [WARM, WARM]
 
 
 @pytest.mark.ministack

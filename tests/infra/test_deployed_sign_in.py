@@ -11,7 +11,7 @@ import pytest
 
 from tests.counterparts.ministack import MiniStack
 from tests.infra.onboarding import CONNECTIONS, emulated_domain, onboard, strict_idp, watch
-from tests.interop.passage import COLD, WARM
+from tests.interop.passage import WARM
 from tests.support import canaries
 
 pytestmark = [
@@ -68,7 +68,8 @@ def test_a_user_signs_in_at_a_strict_user_pool(sign_ins, name):
     (first, cold), (second, warm), _ = sign_ins[name]
     assert first.attributes == {"email": "alice@example.com", "email_verified": "true"}
     assert first.username == second.username
-    assert (cold.calls, warm.calls) == (COLD, WARM)
+    # Publishing took a snapshot of the provider, so that not even the first one asks for metadata and keys.
+    assert (cold.calls, warm.calls) == (WARM, WARM)
 
 
 @pytest.mark.parametrize("name", CONNECTIONS)
