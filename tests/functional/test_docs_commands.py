@@ -259,6 +259,8 @@ ELSEWHERE = {
     "check": "it needs an IdP: tests/interop/test_check.py",
     "console": "it needs a browser: tests/interop/test_console_browser.py",
     "register": "it needs an IdP: tests/interop/test_registration.py",
+    "secrets put": "it needs an IdP: tests/interop/test_client_secrets.py",
+    "secrets rotate": "it needs minutes: tests/functional/test_secrets_rotate.py",
     "tokens": "it needs a token: tests/interop/test_cognito_commands.py",
 }
 """Commands of which only the options are looked at here, and where they run."""
@@ -288,7 +290,10 @@ def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path)
         words = shlex.split(re.sub(r'"\$\(.*\)"', "CONNECTIONS_TABLE", re.split(" [<>] ", command)[0]))
         if words[1] == "dev":
             _serve(words[1:])
-        elif words[1] in ELSEWHERE or words[1:3] == ["explain", "--environment"]:
+        elif {words[1], " ".join(words[1:3])} & ELSEWHERE.keys() or words[1:3] == [
+            "explain",
+            "--environment",
+        ]:
             parser().parse_args(words[1:])  # No emulator has Logs Insights: tests/functional/test_explain*.py
         elif words[1] == "cognito":
             pool = request.getfixturevalue("pool") if pool is None else pool
