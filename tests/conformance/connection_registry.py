@@ -9,7 +9,8 @@ import pytest
 
 from fedbridge.errors import StoreUnavailable, UnknownConnection
 from fedbridge.model.connection import Connection
-from fedbridge.store.registry import CachingConnectionRegistry, ConnectionSource
+from fedbridge.model.snapshot import Snapshot
+from fedbridge.store.registry import FRESH_FOR, CachingConnectionRegistry, ConnectionSource
 from tests.conformance.connections import connection
 from tests.conformance.transactions import soon
 from tests.support.bridge import SettableClock
@@ -23,7 +24,7 @@ class Shelf(Protocol):
         """What the registry reads."""
 
     def publish(self, connection: Connection) -> None:
-        """Make this the current version."""
+        """Make this the current version; of one that is current already the snapshot is taken over."""
 
     def withdraw(self, name: str) -> None:
         """Let the connection be unknown: disabled or deleted."""
@@ -91,6 +92,27 @@ class ConnectionRegistrySuite:
         shelf.publish(connection(name="other", version="v7"))
         assert registry.get("acme", soon()) == connection(version="v1")
         assert registry.get("other", soon()) == connection(name="other", version="v7")
+
+    def test_what_a_provider_publishes_since_reaches_sign_ins_without_a_new_version(
+        self, shelf: Shelf, registry: CachingConnectionRegistry, clock: SettableClock
+    ) -> None:
+        first, second = (Snapshot(taken_at=taken_at, document="{}") for taken_at in (1, 2))
+        shelf.publish(connection(version="v1"))
+        assert registry.get("acme", soon()).snapshot is None
+        for snapshot in (first, second):
+            shelf.publish(connection(version="v1", snapshot=snapshot))
+            clock.now += FRESH_FOR
+            found = registry.get("acme", soon(), version="v1")
+            assert (found, found.snapshot) == (connection(version="v1"), snapshot)
+
+    def test_a_snapshot_stays_with_the_version_that_it_was_taken_for(
+        self, shelf: Shelf, registry: CachingConnectionRegistry
+    ) -> None:
+        snapshot = Snapshot(taken_at=1, document="{}")
+        shelf.publish(connection(version="v1", snapshot=snapshot))
+        shelf.publish(connection(version="v2"))
+        assert registry.get("acme", soon()).snapshot is None
+        assert registry.get("acme", soon(), version="v1").snapshot == snapshot
 
     @pytest.mark.parametrize("name", WELL_FORMED)
     def test_finds_every_well_formed_name(

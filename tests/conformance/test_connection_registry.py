@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from fedbridge.model.connection import Connection
+from fedbridge.model.snapshot import Snapshot
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, DynamoDBConnections
 from fedbridge.store.connections_file import FileConnections
 from tests.conformance.connection_registry import ConnectionRegistrySuite, Shelf
@@ -56,7 +58,10 @@ class FileShelf:
         Path(f"{self._path}.gone").rename(self._path)
 
     def _save(self) -> None:
-        held = {name: json.loads(encode(connection)) for name, connection in self._held.items()}
+        held = {
+            name: [json.loads(encode(connection)), connection.snapshot and asdict(connection.snapshot)]
+            for name, connection in self._held.items()
+        }
         self._path.write_text(json.dumps(held))
         self._mtime += 1
         os.utime(self._path, (self._mtime, self._mtime))
@@ -64,7 +69,10 @@ class FileShelf:
     @staticmethod
     def _load(path: Path) -> Mapping[str, Connection]:
         held = json.loads(path.read_text())
-        return {name: decode(json.dumps(fields).encode()) for name, fields in held.items()}
+        return {
+            name: replace(decode(json.dumps(fields).encode()), snapshot=snapshot and Snapshot(**snapshot))
+            for name, (fields, snapshot) in held.items()
+        }
 
 
 class TableShelf:
@@ -80,7 +88,10 @@ class TableShelf:
         self.misfile(connection, under=connection.name)
 
     def misfile(self, connection: Connection, under: str) -> None:
-        self._publisher.publish(under, encode(connection), connection.version, soon())
+        version, snapshot = connection.version, connection.snapshot
+        changed = self._publisher.publish(under, encode(connection), version, soon(), snapshot=snapshot)
+        if not changed and snapshot is not None:
+            self._publisher.keep_snapshot(under, version, snapshot, soon())
 
     def withdraw(self, name: str) -> None:
         self._publisher.disable(name, soon())
