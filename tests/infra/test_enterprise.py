@@ -405,3 +405,19 @@ def test_the_record_is_half_of_a_pair_where_there_are_two():
     assert secondary["Failover"] == "SECONDARY"
     assert "HealthCheckId" not in secondary
     assert primary["SetIdentifier"] == "eu-central-1"  # each region's own
+
+
+def test_the_role_that_shifts_traffic_moves_aliases_of_this_stack_and_reads_alarms():
+    role = Template(EVERYTHING).properties("TrafficShiftingRole")
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "codedeploy.amazonaws.com"}
+    (policy,) = role["Policies"]
+    move, watch = policy["PolicyDocument"]["Statement"]
+    assert move["Resource"] == f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:fedbridge-*"
+    assert move["Action"] == [
+        "lambda:GetAlias",
+        "lambda:UpdateAlias",
+        "lambda:GetProvisionedConcurrencyConfig",
+    ]
+    assert watch["Action"] == "cloudwatch:DescribeAlarms"
+    assert "TrafficShiftingRole" not in Template().resources()

@@ -25,6 +25,7 @@ PARAMETERS = {
     ]),
     "SubnetIds": "subnet-1",
     "SecurityGroupIds": "sg-1",
+    "Tracing": "true",
 }  # fmt: skip
 """A stack in which every statement of every policy is there."""
 
@@ -84,6 +85,9 @@ def implied(function: str, made: set[Access]) -> Iterator[Access]:
         "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
     ):  # fmt: skip
         yield Access(action=f"ec2:{action}", resource="*")
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html: Lambda hands traces over with it.
+    for action in ("PutTraceSegments", "PutTelemetryRecords"):
+        yield Access(action=f"xray:{action}", resource="*")
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html: what a principal that
     # uses a table under a customer managed key has to be allowed with it.
     for table in {access.resource for access in made if access.action.startswith("dynamodb:")}:
@@ -256,3 +260,20 @@ def test_secrets_are_parted_by_their_names(function, name, expected):
     parameter = Call("ssm", "GetParameter", {"Name": f"/fedbridge/prod/{name}"})
     for call in (secret, parameter):
         assert allowed(statements(function), access_of(call)) is expected
+
+
+JUDGED = {
+    **{f"{function}Role": "test_least_privilege.py" for function in FUNCTIONS},
+    "PreSignUpRole": "test_triggers.py",
+    "PreTokenGenerationRole": "test_triggers.py",
+    # CodeDeploy's, not a function's: what it does is AWS's own code.
+    "TrafficShiftingRole": "test_enterprise.py",
+}
+"""Role → the test that holds it against what its function calls."""
+
+
+def test_every_role_is_held_against_what_is_called():
+    roles = {name for name, each in Template().raw["Resources"].items() if each["Type"] == "AWS::IAM::Role"}
+    assert roles == JUDGED.keys(), (
+        "record what the function calls (tests/infra/privileged.py), and judge its role"
+    )
