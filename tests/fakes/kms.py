@@ -13,7 +13,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -38,6 +38,11 @@ _OAEP: dict[str, hashes.HashAlgorithm] = {
     "RSAES_OAEP_SHA_1": hashes.SHA1(),
     "RSAES_OAEP_SHA_256": hashes.SHA256(),
 }
+_CURVES: dict[str, ec.EllipticCurve] = {
+    "ECC_NIST_P256": ec.SECP256R1(),
+    "ECC_NIST_P384": ec.SECP384R1(),
+    "ECC_NIST_P521": ec.SECP521R1(),
+}
 _EC_ALGORITHMS = {"secp256r1": "ECDSA_SHA_256", "secp384r1": "ECDSA_SHA_384", "secp521r1": "ECDSA_SHA_512"}
 
 
@@ -55,6 +60,7 @@ class KmsKey:
     state: Literal["Enabled", "Disabled", "PendingDeletion"] = "Enabled"
     usage: str = "SIGN_VERIFY"
     algorithms: list[str] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
     def signing_algorithms(self) -> list[str]:
         if self.algorithms is not None:
@@ -89,6 +95,31 @@ class FakeKms:
         arn = ARN.format(name)
         self.keys[arn] = key if isinstance(key, KmsKey) else KmsKey(key)
         return arn
+
+    def create_key(
+        self, *, KeySpec: str, KeyUsage: str, Description: str, Tags: list[dict[str, str]]
+    ) -> dict[str, Any]:
+        self.calls["CreateKey"] += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        private: PrivateKey
+        if KeySpec.startswith("RSA_"):
+            private = rsa.generate_private_key(65537, int(KeySpec.removeprefix("RSA_")))
+        else:
+            private = ec.generate_private_key(_CURVES[KeySpec])
+        arn = ARN.format(f"{len(self.keys):08}-0000-0000-0000-000000000000")
+        tags = {tag["TagKey"]: tag["TagValue"] for tag in Tags}
+        self.keys[arn] = KmsKey(private, usage=KeyUsage, tags=tags)
+        return {
+            "KeyMetadata": {
+                "KeyId": arn.rpartition("/")[2], "Arn": arn, "KeySpec": KeySpec, "KeyUsage": KeyUsage,
+                "Description": Description,
+            }
+        }  # fmt: skip
+
+    def disable_key(self, *, KeyId: str) -> dict[str, Any]:
+        self._key("DisableKey", KeyId).state = "Disabled"
+        return {}
 
     def get_public_key(self, *, KeyId: str) -> dict[str, Any]:
         key = self._key("GetPublicKey", KeyId)
@@ -200,7 +231,8 @@ def answer(kms: FakeKms, operation: Any, sent: dict[str, Any]) -> dict[str, Any]
     }
     _check(arguments, operation.input_shape)
     answered = getattr(kms, _METHODS[operation.name])(**arguments)
-    _check(answered, operation.output_shape)
+    if operation.output_shape is not None:  # DisableKey answers nothing.
+        _check(answered, operation.output_shape)
     return {
         name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
         for name, value in answered.items()
@@ -208,6 +240,8 @@ def answer(kms: FakeKms, operation: Any, sent: dict[str, Any]) -> dict[str, Any]
 
 
 _METHODS = {
+    "CreateKey": "create_key",
+    "DisableKey": "disable_key",
     "GetPublicKey": "get_public_key",
     "Sign": "sign",
     "Decrypt": "decrypt",

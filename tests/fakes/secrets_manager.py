@@ -30,6 +30,15 @@ class FakeSecretsManager:
         assert VersionStage == "AWSCURRENT"
         return {"SecretString": self._read("GetSecretValue", SecretId, "ResourceNotFoundException")}
 
+    def create_secret(self, *, Name: str, SecretString: str, ClientRequestToken: str) -> dict[str, Any]:
+        assert ClientRequestToken
+        if self.outage is not None:
+            raise self.outage
+        if Name in self.values:
+            raise client_error("ResourceExistsException", "CreateSecret")
+        self.values[Name] = SecretString
+        return {"Name": Name}
+
     def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, Any]:
         assert WithDecryption
         return {"Parameter": {"Value": self._read("GetParameter", Name, "ParameterNotFound")}}

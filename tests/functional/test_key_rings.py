@@ -107,7 +107,7 @@ def bank(operator: Operator, capsys: pytest.CaptureFixture[str]) -> Operator:
 def test_apply_makes_the_first_key_and_publishes_it(operator, capsys):
     assert operator.apply({"bank": BANK}, "--environment", "prod", acme=ringed()) == 0
     said = capsys.readouterr().out
-    reference = "secretsmanager:fedbridge/prod/rings/bank/1"
+    reference = "secretsmanager:fedbridge/prod/oidc/rings/bank/1"
     assert f"ring:bank: has its first key, {operator.ring().state.active.kid} ({reference})" in said
     connection = operator.published()
     assert connection.client_authentication.key == reference
@@ -116,7 +116,7 @@ def test_apply_makes_the_first_key_and_publishes_it(operator, capsys):
     assert operator.ring().state.active.activated_at == NOW
     assert operator.apply({"bank": BANK}, acme=ringed()) == 0
     assert "acme: unchanged" in capsys.readouterr().out
-    assert operator.secrets() == ["fedbridge/prod/rings/bank/1"]
+    assert operator.secrets() == ["fedbridge/prod/oidc/rings/bank/1"]
 
 
 def test_without_the_environment_no_key_is_made(operator, capsys):
@@ -181,9 +181,11 @@ def test_by_hand_stage_activate_and_retire(bank, capsys):
     assert bank.keys("stage", "bank", "--environment", "prod") == 0
     said = capsys.readouterr().out
     second = bank.ring().state.next.kid
-    assert f"bank: {second} is next (secretsmanager:fedbridge/prod/rings/bank/2)" in said
+    assert f"bank: {second} is next (secretsmanager:fedbridge/prod/oidc/rings/bank/2)" in said
     assert "acme: published" in said
-    assert bank.published().client_authentication.next_key == "secretsmanager:fedbridge/prod/rings/bank/2"
+    assert (
+        bank.published().client_authentication.next_key == "secretsmanager:fedbridge/prod/oidc/rings/bank/2"
+    )
     bank.later(CACHED - 60)
     assert bank.keys("activate", "bank") == 1
     refused = capsys.readouterr().err
@@ -191,7 +193,7 @@ def test_by_hand_stage_activate_and_retire(bank, capsys):
     assert "--force" in refused
     bank.later(60)
     assert bank.keys("activate", "bank") == 0
-    assert bank.published().client_authentication.key == "secretsmanager:fedbridge/prod/rings/bank/2"
+    assert bank.published().client_authentication.key == "secretsmanager:fedbridge/prod/oidc/rings/bank/2"
     assert bank.keys("retire", "bank", first[:8]) == 1
     assert "is accepted until" in capsys.readouterr().err
     bank.later(CACHED)
@@ -204,7 +206,7 @@ def test_what_was_published_a_moment_ago_is_not_published_again_at_once(bank, ca
     capsys.readouterr()
     assert bank.keys("activate", "bank", "--force") == 0
     assert "is published by the scheduled function after" in capsys.readouterr().out
-    assert bank.published().client_authentication.key == "secretsmanager:fedbridge/prod/rings/bank/1"
+    assert bank.published().client_authentication.key == "secretsmanager:fedbridge/prod/oidc/rings/bank/1"
 
 
 def test_a_key_that_must_be_confirmed_is_not_activated_before(operator, capsys):
@@ -230,7 +232,7 @@ def test_a_key_that_must_be_confirmed_is_not_activated_before(operator, capsys):
     assert operator.keys("activate", "bank") == 0
     connection = operator.published()
     assert connection.client_authentication.certificate == (
-        "secretsmanager:fedbridge/prod/rings/bank/2#certificate"
+        "secretsmanager:fedbridge/prod/oidc/rings/bank/2#certificate"
     )
     assert connection.client_jwks[0]["kid"] == kid
     assert len(connection.client_jwks[0]["x5c"]) == 1
@@ -276,7 +278,7 @@ def test_a_restored_version_has_the_keys_of_today(bank, capsys):
     assert main(["connections", "restore", "acme", "--table", TABLE, "--offline"]) == 0
     connection = bank.published()
     assert connection.user_agent == "another"
-    assert connection.client_authentication.key == "secretsmanager:fedbridge/prod/rings/bank/2"
+    assert connection.client_authentication.key == "secretsmanager:fedbridge/prod/oidc/rings/bank/2"
     assert connection.client_authentication.retired_keys == ()
 
 

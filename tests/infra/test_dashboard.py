@@ -9,7 +9,9 @@ from fedbridge.telemetry.events import EVENTS, FIELDS
 from tests.infra.template import CUSTOM_DOMAIN, Template
 from tests.support.markdown import codes, page
 
-OURS = {metric for event in EVENTS.values() for metric in event.metrics} | {"Fault", "SignInBroken"}
+OURS = {metric for event in EVENTS.values() for metric in event.metrics} | {
+    "Fault", "SignInBroken", "RotationBroken",
+}  # fmt: skip
 SERVICES = {"front_channel", "back_channel", "saml", "ops"}
 OF_AWS = {
     "AWS/Lambda": {"Duration", "Errors", "Throttles", "ConcurrentExecutions"},

@@ -93,7 +93,7 @@ def test_each_function_writes_to_its_own_log_group(template, name):
 
 def test_every_log_group_forgets(template):
     groups = template.resources("AWS::Logs::LogGroup")
-    assert set(groups) == {"FrontChannelLog", "BackChannelLog", "SamlLog", "AccessLog"}
+    assert set(groups) == {"FrontChannelLog", "BackChannelLog", "SamlLog", "OperationsLog", "AccessLog"}
     for group in groups.values():
         assert group["Properties"]["RetentionInDays"] == 30
         assert "KmsKeyId" not in group["Properties"]
@@ -116,11 +116,17 @@ def test_alarms_notify_the_topic_if_there_is_one(template):
         "BrokenSignInsAlarm",
         "UnredeemedSignInsAlarm",
         "SlowProvidersAlarm",
+        "RotationAlarm",
+        "KeyConfirmationAlarm",
+        "KeyCertificateAlarm",
+        "OperationsSilentAlarm",
+        "OperationsErrorsAlarm",
     }
     topic = "arn:aws:sns:eu-central-1:111122223333:on-call"
     for name, alarm in alarms.items():
         assert alarm["Properties"]["AlarmActions"] == []
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+        missing = "breaching" if name == "OperationsSilentAlarm" else "notBreaching"
+        assert alarm["Properties"]["TreatMissingData"] == missing
         assert Template({"AlarmTopicArn": topic}).properties(name)["AlarmActions"] == [topic]
 
 

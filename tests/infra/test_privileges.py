@@ -83,6 +83,29 @@ GRANTS = {
         f"Allow ssm:GetParameter on {PARAMETERS}/id-token/*",
     },
 }
+# What rotates keys makes and publishes them: for rings alone, and it reads no registration token.
+_USES = "client-assertion, token-decryption, saml-signing, saml-decryption, id-token"
+_NEW = f"aws:RequestTag/fedbridge:environment = prod; aws:RequestTag/fedbridge:use = {_USES}"
+_OF_A_RING = "aws:ResourceTag/fedbridge:ring = false"  # with the operator Null: the tag is there
+GRANTS["OperationsRole"] = COMMON_GRANTS | {
+    "Allow logs:CreateLogStream on OperationsLog.Arn",
+    "Allow logs:PutLogEvents on OperationsLog.Arn",
+    "Allow dynamodb:Scan on Connections.Arn",
+    "Allow dynamodb:PutItem on Connections.Arn",
+    "Allow dynamodb:UpdateItem on Connections.Arn",
+    f"Allow kms:CreateKey on * if {_NEW}; aws:RequestTag/fedbridge:ring = false",
+    f"Allow kms:TagResource on {KEYS} if {_NEW}; aws:RequestTag/fedbridge:ring = false",
+    f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = {_USES}",
+    f"Allow kms:Sign on {KEYS} if {ENVIRONMENT}; {USE} = client-assertion, saml-signing; {_OF_A_RING}",
+    f"Allow kms:DisableKey on {KEYS} if {ENVIRONMENT}; {_OF_A_RING}",
+    f"Allow secretsmanager:CreateSecret on {SECRETS}/oidc/rings/*",
+    f"Allow secretsmanager:CreateSecret on {SECRETS}/saml/rings/*",
+    f"Allow secretsmanager:CreateSecret on {SECRETS}/id-token/*",
+    f"Allow secretsmanager:GetSecretValue on {SECRETS}/*",
+    f"Allow ssm:GetParameter on {PARAMETERS}/*",
+    f"Deny secretsmanager:GetSecretValue on {SECRETS}/registration/*",
+    f"Deny ssm:GetParameter on {PARAMETERS}/registration/*",
+}
 
 # What the table of sessions adds, in a stack that has one.
 _SESSIONS_KEY = {
@@ -135,7 +158,7 @@ def test_each_role_may_do_exactly_what_its_function_does(template, role):
 @pytest.mark.parametrize("role", GRANTS)
 def test_sessions_add_what_keeping_them_takes_and_nothing_else(role):
     (policy,) = Template({"KeepSessions": "true"}).properties(role)["Policies"]
-    assert grants(policy["PolicyDocument"]["Statement"]) == GRANTS[role] | SESSION_GRANTS[role]
+    assert grants(policy["PolicyDocument"]["Statement"]) == GRANTS[role] | SESSION_GRANTS.get(role, set())
 
 
 def test_every_function_has_a_role_of_its_own(template):
@@ -195,6 +218,7 @@ def test_nothing_is_public_and_nothing_unexpected_is_created():
         "AWS::CloudWatch::Dashboard",
         "AWS::Logs::QueryDefinition",
         "AWS::DynamoDB::Table",
+        "AWS::Events::Rule",
         "AWS::IAM::Role",
         "AWS::KMS::Alias",
         "AWS::KMS::Key",
@@ -206,11 +230,11 @@ def test_nothing_is_public_and_nothing_unexpected_is_created():
         "AWS::Serverless::LayerVersion",
     }
     assert '"*"' not in re.sub(r'"Resource": "\*"', "", json.dumps(template.resources()))
-    # In a key policy "*" is the key itself (AWS KMS, "Key policies"); nowhere else is it a resource.
+    # In a key policy "*" is the key itself (AWS KMS, "Key policies"); a key that is to be made has no ARN yet.
     with_any_resource = {
         name for name, resource in template.resources().items() if '"Resource": "*"' in json.dumps(resource)
     }
-    assert with_any_resource == {"TableKey", "IdTokenKey"}
+    assert with_any_resource == {"TableKey", "IdTokenKey", "OperationsRole"}
 
 
 def test_no_other_origin_reads_answers(template):

@@ -87,8 +87,9 @@ class RingKeyMaker:
         return True
 
     def secret_name(self, ring: str, policy: KeyRing, serial: int) -> str:
-        """Return the name of the secret with this number; ID-token keys are where the back channel alone reads."""
-        folder = f"id-token/{ring}-" if policy.use == "id-token" else f"rings/{ring}/"
+        """Return the name of the secret with this number, where the function alone reads that uses the key."""
+        side = "saml" if policy.use.startswith("saml-") else "oidc"
+        folder = f"id-token/{ring}-" if policy.use == "id-token" else f"{side}/rings/{ring}/"
         return f"fedbridge/{self.environment}/{folder}{serial}"
 
     def _make_in_kms(
