@@ -178,7 +178,7 @@ def test_an_issued_secret_is_stored_where_the_connection_reads_it(register, idp,
     code, printed, _ = register("--environment", "prod", client_authentication=BY_SECRET)
     assert code == 0
     assert stored(account, "fedbridge/prod/acme/secret") == SECRET
-    assert "expires on 2030-01-01" in printed
+    assert "expires on 2030-01-01: client_authentication.secret_expires: 2030-01-01." in printed
     assert "jwks_uri" not in idp.received[0].body
 
 

@@ -156,7 +156,7 @@ def _expiry(answer: Answer) -> str:
     if not answer.client_secret_expires_at:
         return ""
     day = datetime.fromtimestamp(answer.client_secret_expires_at, UTC).date()
-    return f" and expires on {day}"
+    return f" and expires on {day}: client_authentication.secret_expires: {day}"
 
 
 def _judged(desk: Desk, facts: Facts, answer: Answer, lines: list[str]) -> int:
