@@ -11,13 +11,14 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from fedbridge.cli import main
-from fedbridge.cli.explain.insights import LOG_GROUPS, MOST_LINES, TRIGGER_GROUPS, Insights, seconds
+from fedbridge.cli.explain.insights import MOST_LINES, Insights, seconds
 from fedbridge.errors import ConfigurationError
 from tests.counterparts.ministack import MiniStack
 from tests.infra.template import Template
 from tests.support.kms import running_ministack
 
 ID, OTHER, THIRD = "7Q2M4X9D1KTB8ZWN", "0ABCDEFGHJKMNPQR", "1ABCDEFGHJKMNPQR"
+TRIGGERED = "2ABCDEFGHJKMNPQR"
 
 
 def line(message: str, age: float, correlation_id: str = ID, **fields: Any) -> tuple[int, str]:
@@ -35,17 +36,16 @@ def line(message: str, age: float, correlation_id: str = ID, **fields: Any) -> t
     return int(moment * 1000), json.dumps(written, separators=(",", ":"))
 
 
-def test_the_log_groups_are_those_of_the_template():
-    groups = Template().resources("AWS::Logs::LogGroup")
-    names = {
-        groups[f"{name}Log"]["Properties"]["LogGroupName"] for name in ("FrontChannel", "BackChannel", "Saml")
-    }
-    assert names == {f"/fedbridge/prod/{group}" for group in LOG_GROUPS}
-    on = {"TriggerUserPoolId": "eu-north-1_EXAMPLE01", "LinkProfiles": "true", "MapGroups": "true"}
-    names = {
-        Template(on).properties(f"{name}Log")["LogGroupName"] for name in ("PreSignUp", "PreTokenGeneration")
-    }
-    assert names == {f"/fedbridge/prod/{group}" for group in TRIGGER_GROUPS}
+LOG_GROUPS = ("front-channel", "back-channel", "saml", "pre-sign-up")
+
+
+def test_every_function_logs_where_explain_looks():
+    everything = {"TriggerUserPoolId": "eu-north-1_EXAMPLE01", "LinkProfiles": "true", "MapGroups": "true"}
+    functions = Template(everything).resources("AWS::Serverless::Function")
+    assert len(functions) >= 5
+    for function in functions.values():
+        log = function["Properties"]["LoggingConfig"]["LogGroup"]
+        assert Template(everything).properties(log)["LogGroupName"].startswith("/fedbridge/prod/")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,7 @@ def account() -> Iterator[MiniStack]:
                 )
             ],
         }
+        written["pre-sign-up"] = [line("trigger_refused", 60, TRIGGERED, reason="link_profile_disabled")]
         for group, lines in written.items():
             logs.put_log_events(
                 logGroupName=f"/fedbridge/prod/{group}",
@@ -96,25 +97,22 @@ class TestQueries:
         assert "No log line has this reference" in capsys.readouterr().out
 
     def test_what_a_trigger_refused_is_found_where_triggers_are(self, account, capsys):
-        logs, group = account.client("logs"), "/fedbridge/prod/pre-sign-up"
-        logs.create_log_group(logGroupName=group)
-        logs.create_log_stream(logGroupName=group, logStreamName="s")
-        at, text = line("trigger_refused", 60, "2ABCDEFGHJKMNPQR", reason="link_profile_disabled")
-        logs.put_log_events(
-            logGroupName=group, logStreamName="s", logEvents=[{"timestamp": at, "message": text}]
-        )
-        assert main(["explain", "2ABCDEFGHJKMNPQR", "--environment", "prod", "--json"]) == 0
+        assert main(["explain", TRIGGERED, "--environment", "prod", "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["reason"] == "link_profile_disabled"
 
     def test_failures_are_listed(self, account, capsys):
         assert main(["explain", "--environment", "prod"]) == 0
         listed = capsys.readouterr().out.splitlines()
-        assert [row.split()[-1] for row in listed] == ["id_token_expired", "client_authentication_failed"]
+        assert [row.split()[-1] for row in listed] == [
+            "link_profile_disabled",
+            "id_token_expired",
+            "client_authentication_failed",
+        ]
 
     def test_an_environment_that_is_not_there(self, account, capsys):
         assert main(["explain", ID, "--environment", "staging"]) == 1
         told = capsys.readouterr()
-        assert "ResourceNotFoundException: is the environment deployed" in told.err
+        assert "/fedbridge/staging/: no log groups: is the environment deployed" in told.err
 
 
 class FakeLogs:
@@ -124,6 +122,9 @@ class FakeLogs:
         self.states, self.lines, self.error = list(states), lines, error
         self.queries: list[dict[str, Any]] = []
         self.stopped: list[str] = []
+
+    def describe_log_groups(self, *, logGroupNamePrefix: str) -> dict[str, Any]:  # noqa: N803  AWS's own name
+        return {"logGroups": [{"logGroupName": f"{logGroupNamePrefix}{group}"} for group in LOG_GROUPS]}
 
     def start_query(self, **query: Any) -> dict[str, str]:
         self.queries.append(query)

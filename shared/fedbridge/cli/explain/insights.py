@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.explain.records import Record, parse_records, reference, time_of
@@ -12,13 +12,7 @@ from fedbridge.cli.explain.telling import FAILURES
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-LOG_GROUPS = ("front-channel", "back-channel", "saml")
-"""Of the functions that a sign-in meets, below `/fedbridge/{environment}/`."""
-
-TRIGGER_GROUPS = ("pre-sign-up", "pre-token-generation")
-"""Of the functions that a user pool calls (docs/triggers.md), in environments that have them."""
+    from collections.abc import Callable, Iterator
 
 AROUND = 120
 """Seconds around a sign-in in which other lines of its connection may belong to it."""
@@ -43,10 +37,6 @@ def seconds(since: str) -> int:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-class NoLogGroup(ConfigurationError):
-    """A log group that is asked for is not there."""
-
-
 class Insights:
     """The log groups of one environment. `client` is one of `fedbridge.aws.sdk_client("logs")`.
 
@@ -66,8 +56,7 @@ class Insights:
         if not _ENVIRONMENT.fullmatch(environment):
             raise ConfigurationError(f"--environment {environment}: not the name of an environment")
         self._client = client
-        self._groups = [f"/fedbridge/{environment}/{group}" for group in LOG_GROUPS]
-        self._trigger_groups = [f"/fedbridge/{environment}/{group}" for group in TRIGGER_GROUPS]
+        self._prefix = f"/fedbridge/{environment}/"
         self._clock = clock
         self._sleep = sleep
         self._progress = progress
@@ -76,8 +65,7 @@ class Insights:
         """Return the lines of this reference of the last `since` seconds, and those of its connection at that time."""
         id = reference(id)  # noqa: A001  letters and digits alone get into the query
         now = self._clock()
-        condition = f'filter @message like /"{id}"/'
-        own = self._read(condition, now - since, now) or self._of_triggers(condition, now - since, now)
+        own = self._read(f'filter @message like /"{id}"/', now - since, now)
         connection = next((str(record["connection"]) for record in own if "connection" in record), "")
         if not _CONNECTION.fullmatch(connection):
             return own
@@ -93,22 +81,12 @@ class Insights:
         now = self._clock()
         return self._read(f"filter @message like /{'|'.join(sorted(FAILURES))}/", now - since, now)
 
-    def _of_triggers(self, condition: str, start: float, end: float) -> list[Record]:
-        """Return the records of triggers, which have references of their own."""
-        found: list[Record] = []
-        for group in self._trigger_groups:
-            with contextlib.suppress(NoLogGroup):  # Each is there only where it is deployed.
-                found += self._read(condition, start, end, [group])
-        return found
-
-    def _read(
-        self, condition: str, start: float, end: float, groups: Sequence[str] | None = None
-    ) -> list[Record]:
+    def _read(self, condition: str, start: float, end: float) -> list[Record]:
         """Return the records of the last lines that fulfil the condition, in the order of time."""
         query = f"fields @message | {condition} | sort @timestamp desc | limit {MOST_LINES}"
         started = self._call(
             "start_query",
-            logGroupNames=[*(groups or self._groups)],
+            logGroupNames=self._groups,
             startTime=int(start),
             endTime=int(end) + 1,
             queryString=query,
@@ -119,6 +97,17 @@ class Insights:
             self._call("stop_query", queryId=started["queryId"])
             raise
         return sorted(parse_records(rows), key=time_of)
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        """The log groups of the functions that are deployed, of which one that is missing would fail the whole query."""
+        answer = self._call("describe_log_groups", logGroupNamePrefix=self._prefix)
+        groups = [group["logGroupName"] for group in answer["logGroups"]]
+        if not groups:
+            raise ConfigurationError(
+                f"{self._prefix}: no log groups: is the environment deployed, in this account and Region?"
+            )
+        return groups
 
     def _results(self, query: str) -> Iterator[str]:
         deadline = self._clock() + LONGEST
@@ -143,9 +132,7 @@ class Insights:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**parameters)
         except ClientError as error:
-            told = error.response.get("Error", {})
-            kind = NoLogGroup if told.get("Code") == "ResourceNotFoundException" else ConfigurationError
-            raise kind(_refused(told, operation)) from None
+            raise ConfigurationError(_refused(error.response.get("Error", {}), operation)) from None
         except BotoCoreError as error:
             raise ConfigurationError(f"CloudWatch Logs: {type(error).__name__}") from None
         return answer
@@ -154,8 +141,8 @@ class Insights:
 def _refused(error: Any, operation: str) -> str:
     code = str(error.get("Code", ""))
     todo = {
-        "ResourceNotFoundException": "is the environment deployed, in this account and Region?",
-        "AccessDeniedException": "it takes logs:StartQuery, logs:GetQueryResults and logs:StopQuery on /fedbridge/*",
+        "AccessDeniedException": "it takes logs:DescribeLogGroups, and logs:StartQuery, GetQueryResults and StopQuery"
+        " on /fedbridge/*",
         "LimitExceededException": "too many queries run in this account: try again",
         "ThrottlingException": "try again",
         "MalformedQueryException": "a time from before the log groups began? ask a shorter one by --since",
