@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 # e_machine of an ELF header (System V ABI).
 MACHINES = {"x86_64": 62, "arm64": 183}
 MACHINE_NAMES = {"x86_64": "x86_64-linux-gnu.so", "arm64": "aarch64-linux-gnu.so"}
-FUNCTIONS = ("FrontChannel", "BackChannel", "Saml")
+FUNCTIONS = ("FrontChannel", "BackChannel", "PreSignUp", "PreTokenGeneration", "Saml")
 
 BOTOCORE = Path(botocore.__file__).parent
 """As it is released: the tests' environment has the version that the layer is locked to."""
@@ -92,7 +92,7 @@ def test_every_module_has_bytecode_that_lambda_never_checks(built, lambda_python
     assert len(built.files(".pyc")) == len(modules)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS[:2])
+@pytest.mark.parametrize("function", FUNCTIONS[:-1])
 def test_a_function_is_its_entry_point_alone(built, function):
     folder = built.function(function)
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
