@@ -99,7 +99,7 @@ class SecretRotation:
             if step.action == "rest" and not wanted:
                 return step
             if step.action == "rest":
-                step = self._once_settled(SecretStep(action="draw"))
+                step = self._once_settled(SecretStep(action="draw"), stored.state)
             elif step.action == "draw" and held is not None:
                 raise ConfigurationError(
                     f"{self.connection}: another run began anew while this one waited: leave it to that one"
@@ -116,18 +116,24 @@ class SecretRotation:
 
     def _next(self, stored: StoredSecret, held: str | None) -> SecretStep:
         step = upcoming(stored.state, held=None if held is None else secret_hash(held))
-        urgent = stored.state.sending_at is not None  # Cognito may have a secret that is not accepted.
-        return step if urgent or step.action not in {"draw", "publish"} else self._once_settled(step)
+        return self._once_settled(step, stored.state) if step.action in {"draw", "publish"} else step
 
-    def _once_settled(self, step: SecretStep) -> SecretStep:
-        """Return the step, not before sign-ins that began on the version before the current one are over."""
-        published_at = self._item().current.published_at or 0
-        return replace(step, at=max(step.at, published_at + SETTLED))
+    def _once_settled(self, step: SecretStep, state: SecretState) -> SecretStep:
+        """Return the step, not before sign-ins that began on the version before the current one are over.
+
+        Where Cognito may have a secret that is not accepted, there is nobody whom waiting would help.
+        """
+        current = self._item().current
+        accepted = relying_party(decode(current.document), self.client_id).secret_hashes
+        if state.sending_at is not None or (state.current is not None and state.current not in accepted):
+            return step
+        return replace(step, at=max(step.at, (current.published_at or 0) + SETTLED))
 
     def _take(self, step: SecretStep, stored: StoredSecret, held: str | None) -> str | None:
         """Take one step; return the secret that is held after it."""
         match step.action:
             case "draw":
+                self._read_client()  # What is wrong with it is found before anything is changed.
                 drawn = self.draw()
                 self._write(stored, steps.drawn(stored.state, secret_hash(drawn)))
                 self.tell("A new secret was drawn.")

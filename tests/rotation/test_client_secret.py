@@ -404,6 +404,21 @@ def test_hashes_that_somebody_took_back_are_published_again(aws):
     rests_on(deployment, deployment.drawn[0])
 
 
+def test_a_version_that_is_restored_is_mended_at_once(aws):
+    deployment = Deployment(aws)
+    before = deployment.current
+    deployment.run()
+    deployment.sleep(HOUR)
+    deployment.watching = False
+    deployment.apply(before)
+    began = deployment.now
+    assert deployment.rotation().run(patience=0, begin=False).action == "rest"
+    assert deployment.now == began
+    deployment.sleep(FRESH_FOR)
+    deployment.watching = True
+    rests_on(deployment, deployment.drawn[0])
+
+
 def test_a_secret_that_was_changed_by_hand_in_the_file_is_where_it_begins(aws):
     deployment = Deployment(aws, managed=False)
     assert deployment.run() == "rest"
@@ -446,6 +461,7 @@ def test_a_provider_that_is_somebody_elses_is_left_alone(aws):
         with pytest.raises(ConfigurationError, match="not this relying party"):
             deployment.run()
     assert len(deployment.pool.secrets) == 1
+    assert deployment.hashes == (secret_hash(FIRST),)
 
 
 def test_a_secret_that_the_bridge_does_not_take_is_not_given_away(aws):
