@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fedbridge.model.deadline import Deadline
 from fedbridge.model.transaction import Phase
 from fedbridge.store.dynamodb import DynamoDBTransactionStore
 from fedbridge.store.moves import SLACK
@@ -18,7 +19,7 @@ from tests.conformance.transactions import (
     bring_to,
 )
 from tests.support.bridge import Bridge, Browser, read_userinfo, token
-from tests.support.dynamodb import DynamoDBServer, running_dynamodb
+from tests.support.dynamodb import DynamoDBServer, refuse, running_dynamodb
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,20 @@ def test_a_whole_sign_in_leaves_an_item_of_less_than_two_kilobytes(
         for value in typed.values()
     )
     assert size < 2_048
+
+
+def test_what_dynamodb_takes_is_measured_with_the_pauses_of_throttling(server: DynamoDBServer) -> None:
+    now = 0.0
+
+    def sleep(_: float) -> None:
+        nonlocal now
+        now += 0.5
+
+    server.create_table("id")
+    store = DynamoDBTransactionStore(server.client, server.table, sleep=sleep)
+    deadline = Deadline(at=20.0, monotonic=lambda: now)
+    server.fail(refuse("ThrottlingException"), refuse("ThrottlingException"))
+    store.put(PENDING, deadline)
+    assert deadline.trail.calls == "store=1000"
+    store.read(PENDING.id, deadline)
+    assert deadline.trail.store_ms == 1000
