@@ -116,9 +116,10 @@ def refresh_snapshots(publisher: ConnectionPublisher, snapshots: Snapshots, dead
     table raises.
     """
     failures = 0
+    if not _has_time(deadline):
+        return failures
     for published in sorted(publisher.all(deadline), key=_taken_at):
-        left = deadline.at - deadline.monotonic()
-        if left <= ASKING:
+        if not _has_time(deadline):
             break  # What is due stays due, and is the first of the next run.
         within = replace(deadline, at=deadline.monotonic() + ASKING)
         try:
@@ -132,6 +133,11 @@ def refresh_snapshots(publisher: ConnectionPublisher, snapshots: Snapshots, dead
                     "snapshot_taken", connection=published.name, correlation_id=deadline.correlation_id
                 )
     return failures
+
+
+def _has_time(deadline: Deadline) -> bool:
+    """Return whether a provider could still be asked in this run."""
+    return deadline.at - deadline.monotonic() > ASKING
 
 
 def _taken_at(published: PublishedItem) -> int:

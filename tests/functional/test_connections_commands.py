@@ -425,10 +425,12 @@ def test_a_provider_that_is_down_keeps_its_older_snapshot_and_is_told(operator, 
     assert telemetry.fields("snapshot_not_taken")["reason"] == "metadata_unavailable"
 
 
-def test_a_run_without_time_leaves_what_is_due_to_the_next(operator, idp):
+@pytest.mark.parametrize("budget", [9.0, -1.0])
+def test_a_run_without_time_leaves_what_is_due_to_the_next(operator, idp, budget):
+    """As after a rotation that took all of it."""
     operator.apply()
     idp.asked.clear()
-    assert run_of_the_schedule(operator, NullTelemetry(), after=13 * 3600, budget=9.0) == 0
+    assert run_of_the_schedule(operator, NullTelemetry(), after=13 * 3600, budget=budget) == 0
     assert idp.asked == []
 
 
