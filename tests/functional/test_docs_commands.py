@@ -15,9 +15,12 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
+from fedbridge.aws import sdk_client
 from fedbridge.cli import main, parser
 from fedbridge.cli.keys import write_private_key
 from fedbridge.op.client_authentication import secret_hash
+from fedbridge.wiring import key_rings
+from tests.conformance.transactions import soon
 from tests.counterparts.process import START_SECONDS, Program, clean_environment
 from tests.infra.template import Template
 from tests.support import markdown, sample_triggers
@@ -282,6 +285,7 @@ def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path)
         (tmp_path / "triggers.json").write_text(document.text)
     if name == "docs/connections.md":
         _publish_a_former_version(tmp_path / "connections.yaml")
+    kid = _make_rings(found, tmp_path) if name == "docs/rotate-keys.md" else ""
     if name == "docs/add-an-idp.md" or not whole:
         assert main(["connections", "apply", "--table", "CONNECTIONS_TABLE"]) == 0
     for command in commands(found):
@@ -303,8 +307,17 @@ def test_every_fedbridge_command_runs(name, operator, request, capsys, tmp_path)
                 words[1:]
             )  # It needs a pool: tests/functional/test_triggers_command.py has one.
         else:
-            assert main(words[1:]) == 0, command
+            assert main([kid if word == "KID" else word for word in words[1:]]) == 0, command
     capsys.readouterr()
+
+
+def _make_rings(found, folder):
+    """Make the rings of the page's first example, and return the kid of the first one's key."""
+    file = folder / "rings.yaml"
+    file.write_text(next(fence.text for fence in found.fences("yaml") if "key_rings:" in fence.text))
+    assert main(["keys", "init", str(file), "--table", "CONNECTIONS_TABLE", "--environment", "prod"]) == 0
+    rings = key_rings("CONNECTIONS_TABLE", sdk_client)
+    return rings.get("bank", soon()).state.active.kid
 
 
 def _publish_a_former_version(file):

@@ -17,11 +17,12 @@ from fedbridge.cli.private_key import write_private_key
 from fedbridge.cli.template import Route, read_routes
 from fedbridge.configuration.document import encode
 from fedbridge.configuration.file import load
+from fedbridge.configuration.rings import rings_in
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fedbridge.model.connection import Connection
 
@@ -57,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until interrupted; raises ConfigurationError before anything is served."""
     tls = _tls(options)
     connections = load(options.connections, allow_local=True)
+    _refuse_rings(connections)
     routes = read_routes(options.template)
     with _listen(options, tls) as gateway:
         host = f"[{options.host}]" if ":" in options.host else options.host
@@ -70,6 +72,18 @@ def run(options: argparse.Namespace) -> int:
         print(f"It listens at {listening}. Ctrl-C ends it.", flush=True)
         gateway.serve_forever()
     return 0
+
+
+def _refuse_rings(connections: Mapping[str, Connection]) -> None:
+    """Rings are kept in the Connections table, and there is none here."""
+    problems = tuple(
+        f"{name}: {path}: ring:{ring} rotates in a deployed stack; for a local run name a key, such as file:key.pem"
+        for name, connection in connections.items()
+        for path, rings in rings_in(connection).items()
+        for ring in rings
+    )
+    if problems:
+        raise ConfigurationError(problems=problems)
 
 
 def _listen(options: argparse.Namespace, tls: ssl.SSLContext | None) -> Gateway:

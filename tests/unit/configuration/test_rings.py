@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fedbridge.cli import main
 from fedbridge.configuration.document import decode, encode
 from fedbridge.configuration.file import read
 from fedbridge.configuration.rings import emptied, filled, rings_in
@@ -350,3 +351,12 @@ def test_nobody_writes_down_what_fedbridge_fills_in(tmp_path):
     assert "acme: rings: is filled in by fedbridge: leave it out" in problems(
         tmp_path, changed(rings={"client_authentication.key": ["bank"]}), {}
     )
+
+
+def test_a_local_run_refuses_rings_and_says_what_to_do(tmp_path, capsys):
+    path = written(tmp_path, {"acme": signing()}, {"bank": ASSERTION})
+    assert main(["dev", "--connections", str(path), "--state", str(tmp_path), "--port", "0"]) == 1
+    says = (
+        "acme: client_authentication.key: ring:bank rotates in a deployed stack; for a local run name a key"
+    )
+    assert says in capsys.readouterr().err
