@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.built, pytest.mark.timeout(300)]
 # e_machine of an ELF header (System V ABI).
 MACHINES = {"x86_64": 62, "arm64": 183}
 MACHINE_NAMES = {"x86_64": "x86_64-linux-gnu.so", "arm64": "aarch64-linux-gnu.so"}
-FUNCTIONS = ("FrontChannel", "BackChannel", "PreSignUp", "PreTokenGeneration", "Saml")
+FUNCTIONS = ("FrontChannel", "BackChannel", "Operations", "PreSignUp", "PreTokenGeneration", "Saml")
 
 BOTOCORE = Path(botocore.__file__).parent
 """As it is released: the tests' environment has the version that the layer is locked to."""
