@@ -195,21 +195,21 @@ def test_a_secret_that_nothing_needs_is_not_kept(register, idp, account):
     assert [secret["Name"] for secret in account.list_secrets()["SecretList"]] == [NAME]
 
 
-def test_members_of_one_document(register, idp, account):
+def test_members_of_documents(register, idp, account):
     idp.issued["client_secret"] = SECRET
-    account.create_secret(Name="fedbridge/prod/acme", SecretString=json.dumps({"other": "stays"}))
+    for name in ("fedbridge/prod/acme", NAME):
+        account.create_secret(Name=name, SecretString=json.dumps({"other": "stays"}))
     code, _, _ = register(
         client_authentication={**BY_SECRET, "secret": "secretsmanager:fedbridge/prod/acme#secret"},
-        registration={"access_token": "secretsmanager:fedbridge/prod/acme#registration"},
+        registration={"access_token": f"secretsmanager:{NAME}#token"},
     )
     assert code == 0
-    assert json.loads(stored(account, "fedbridge/prod/acme")) == {
-        "other": "stays", "secret": SECRET, "registration": TOKEN,
-    }  # fmt: skip
+    assert json.loads(stored(account, "fedbridge/prod/acme")) == {"other": "stays", "secret": SECRET}
+    assert json.loads(stored(account, NAME)) == {"other": "stays", "token": TOKEN}
 
 
 def test_parameter_store(register, account):
-    reference = "ssm:/fedbridge/prod/acme/registration"
+    reference = "ssm:/fedbridge/prod/registration/acme"
     assert register(registration={"access_token": reference})[0] == 0
     found = boto3.client("ssm").get_parameter(Name=reference.removeprefix("ssm:"), WithDecryption=True)[
         "Parameter"

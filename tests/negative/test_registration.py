@@ -405,9 +405,9 @@ def test_case_141_the_tokens_of_one_registration_go_to_its_own_idp(tmp_path, mon
 
 GOOD = {
     "endpoint": "https://login.acme.example/register",
-    "initial_access_token": "secretsmanager:fedbridge/prod/acme/initial",
+    "initial_access_token": "secretsmanager:fedbridge/prod/registration/acme-initial",
     "client_uri": "https://login.acme.example/register/1",
-    "access_token": "ssm:/fedbridge/prod/acme/registration",
+    "access_token": "ssm:/fedbridge/prod/registration/acme",
 }
 
 
@@ -458,6 +458,25 @@ def test_case_151_a_token_that_cannot_be_stored(tmp_path):
     assert found == "access_token: must not be an env: reference: fedbridge writes it"
 
 
+@pytest.mark.parametrize("field", ["initial_access_token", "access_token"])
+@pytest.mark.parametrize(
+    "name,allowed",
+    [
+        ("secretsmanager:fedbridge/prod/registration/acme-x", True),
+        ("ssm:/fedbridge/prod/registration/acme-x", True),
+        ("secretsmanager:elsewhere/acme", True),  # which no function may read either
+        ("secretsmanager:fedbridge/prod/acme-token", False),
+        ("secretsmanager:fedbridge/prod/acme/registration/token", False),
+        ("secretsmanager:fedbridge/prod/registrations/acme", False),
+        ("ssm:/fedbridge/prod/acme", False),
+    ],
+)
+def test_a_token_is_kept_where_no_function_reads_it(tmp_path, field, name, allowed):
+    found = about(tmp_path, **{field: name})
+    said = f"{field}: must be named fedbridge/ENVIRONMENT/registration/…: other names the functions may read"
+    assert found == ([] if allowed else [said])
+
+
 def test_case_154_a_token_under_the_reference_of_another(tmp_path):
     (found,) = about(tmp_path, access_token=GOOD["initial_access_token"])
     assert found == "access_token: is the same reference as initial_access_token"
@@ -482,7 +501,7 @@ def test_case_154_a_token_under_the_reference_of_another(tmp_path):
 )
 def test_case_154_a_token_in_the_place_of_a_key(tmp_path, path, changes, fragment):
     """Registering would write the token over the private key."""
-    document = "secretsmanager:fedbridge/prod/acme-document"
+    document = "secretsmanager:fedbridge/prod/registration/acme-document"
 
     def filled(value):
         if isinstance(value, dict):

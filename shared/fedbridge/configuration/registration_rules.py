@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ from fedbridge.configuration.urls import Allowed, upstream_url_problem
 if TYPE_CHECKING:
     from fedbridge.model.connection import Connection
     from fedbridge.model.policies import Registration
+
+
+# With such a token, whoever is inside a function could change at the provider who the bridge is, and stay that; the roles
+# are denied what is below registration/, and allowed the rest of fedbridge/ENVIRONMENT/ (template.yaml).
+_READABLE = re.compile(r"(?:secretsmanager:|ssm:/)fedbridge/[^/]+/(?!registration/)")
 
 
 def registration_problems(connection: Connection, allowed: Allowed) -> Iterator[Problem]:
@@ -53,6 +59,11 @@ def _tokens(
             problem := reference_problem(reference, local=allowed.local, key=False)
         ):
             yield field, problem
+        elif reference is not None and _READABLE.match(reference):
+            yield (
+                field,
+                "must be named fedbridge/ENVIRONMENT/registration/…: other names the functions may read",
+            )
     access_token = registration.access_token
     if access_token is None and registration.client_uri is not None:
         yield "access_token", "is missing: client_uri needs it"
