@@ -86,10 +86,16 @@ class DynamoDBServer:
         """A client of the product's own kind, for all tests of this server."""
         return sdk_client("dynamodb", endpoint_url=self.url)
 
+    @cached_property
+    def patient(self) -> "DynamoDBClient":
+        """A client that waits while moto imports what it needs, on a busy machine for longer than the product would."""
+        client: DynamoDBClient = sdk_client("dynamodb", endpoint_url=self.url, read_timeout=30)
+        return client
+
     def create_table(self, key: str) -> str:
         """Return the name of a new table with this partition key."""
         self.table = f"table-{uuid4()}"
-        self.client.create_table(
+        self.patient.create_table(
             TableName=self.table,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
@@ -157,7 +163,8 @@ def running_dynamodb() -> Iterator[DynamoDBServer]:
             for name, value in CREDENTIALS.items():
                 environment.setenv(name, value)
             yield service
-            service.client.close()
+            for client in (service.client, service.patient):
+                client.close()
     finally:
         service.stopping.set()
         server.shutdown()
