@@ -119,6 +119,7 @@ def test_alarms_notify_the_topic_if_there_is_one(template):
         "RotationAlarm",
         "KeyConfirmationAlarm",
         "KeyCertificateAlarm",
+        "UpstreamSecretAlarm",
         "OperationsSilentAlarm",
         "OperationsErrorsAlarm",
     }

@@ -15,12 +15,18 @@ from fedbridge.aws import sdk_client
 from fedbridge.configuration.document import encode
 from fedbridge.configuration.rings import filled
 from fedbridge.flows.rotation import note, stage
-from fedbridge.model.connection import AuthorizationRequestProfile, ClientAuthentication
+from fedbridge.model.connection import (
+    AuthorizationRequestProfile,
+    ClientAuthentication,
+    ManagedSecret,
+    RelyingParty,
+)
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import DAY, KeyRing, RingState, StoredRing
+from fedbridge.model.logout import UserPool
 from fedbridge.model.policies import RequestObject, TokenDecryption
 from fedbridge.model.saml import Saml, SamlKey, SamlProvider
-from fedbridge.operations import rotation
+from fedbridge.operations import rotation, secret_turns
 from tests.conformance.connections import connection
 from tests.fakes.telemetry import NullTelemetry
 from tests.infra.template import Template
@@ -79,7 +85,7 @@ def account() -> Iterator[RecordedAws]:
         for name, value in CREDENTIALS.items():
             environment.setenv(name, value)
         environment.setenv("AWS_ENDPOINT_URL", aws.endpoint("operator"))
-        on_board()
+        pool = on_board()
         environment.setenv("AWS_ENDPOINT_URL", aws.endpoint("Operations"))
         variables = Template(PARAMETERS).properties("Operations")["Environment"]["Variables"]
         globals_ = Template(PARAMETERS)
@@ -94,8 +100,17 @@ def account() -> Iterator[RecordedAws]:
             assert handler({}, Context()) == {
                 "key_rings_failed": 0,
                 "snapshots_failed": 1,
+                "client_secrets_failed": 0,
             }  # there is no network
+        replace_the_secret(clock, pool)
         yield aws
+
+
+def replace_the_secret(clock: Any, pool: UserPool) -> None:
+    """Do what the function does with a client secret that is due, without its waiting."""
+    turns = secret_turns("Connections", cache(sdk_client), NullTelemetry())
+    replacing = replace(turns.rotation("acme", "cognito", pool), sleep=clock.shift)
+    assert replacing.run(patience=3600).action == "rest"
 
 
 class Context:
@@ -117,7 +132,7 @@ def loaded() -> Any:
     return module
 
 
-def on_board() -> None:
+def on_board() -> UserPool:
     """Do what `connections apply` does, as an operator; the first call of each service waits for moto to load it."""
 
     @cache
@@ -130,6 +145,19 @@ def on_board() -> None:
         AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
     )
+    pool_id = clients("cognito-idp").create_user_pool(PoolName="people")["UserPool"]["Id"]
+    clients("cognito-idp").create_identity_provider(
+        UserPoolId=pool_id,
+        ProviderName="Bank",
+        ProviderType="OIDC",
+        ProviderDetails={
+            "client_id": "cognito",
+            "client_secret": "s" * 43,
+            "oidc_issuer": "https://bridge.example/acme",
+            "authorize_scopes": "openid",
+            "attributes_request_method": "GET",
+        },
+    )
     clients("ssm").put_parameter(
         Name="/fedbridge/prod/oidc/request", Value=private_pem(ec_key(number=7)), Type="SecureString"
     )
@@ -141,11 +169,20 @@ def on_board() -> None:
         rings[name] = services.rings.put(new, deadline)
         if policy.use != "id-token":  # whose first key the function makes
             rings[name] = stage(services, rings[name], deadline)
-    for each in CONNECTIONS:
+    pool = UserPool(id=pool_id, identity_provider="Bank")
+    party = RelyingParty(
+        client_id="cognito",
+        managed_secret=ManagedSecret(),
+        user_pool=pool,
+        redirect_uris=("https://acme.auth.eu-central-1.amazoncognito.com/oauth2/idpresponse",),
+        restart_url="https://app.example/",
+    )
+    for each in (replace(CONNECTIONS[0], relying_parties=(party,)), *CONNECTIONS[1:]):
         ready = services.publishable(filled(each, {name: ring.state for name, ring in rings.items()}))
         services.connections.publish(each.name, encode(ready), ready.version, deadline)
     for ring in rings.values():
         note(services, ring, deadline)
+    return pool
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +217,10 @@ def accesses_of(account: RecordedAws, call: Call) -> Iterator[Access]:
             yield Access(
                 action=action, resource=f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-a1b2c3"
             )
+        case "cognito-idp", _:
+            pool = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{asked['UserPoolId']}"
+            tag = {"aws:ResourceTag/fedbridge:environment": "prod"}
+            yield Access(action=action, resource=pool, context=tag)
         case "ssm", _:
             yield Access(action=action, resource=f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{asked['Name']}")
         case _:
@@ -244,6 +285,9 @@ def elsewhere(access: Access) -> Iterator[Access]:
             yield replace(access, resource=access.resource.replace("fedbridge/prod/", folder))
     if access.action == "secretsmanager:CreateSecret":
         yield replace(access, resource=access.resource.replace("rings/", "").replace("id-token/", "secret/"))
+    if access.action.startswith("cognito-idp:"):
+        for action in ("CreateIdentityProvider", "DeleteIdentityProvider", "UpdateUserPool", "AdminGetUser"):
+            yield replace(access, action=f"cognito-idp:{action}")
     if access.action.startswith("dynamodb:"):
         yield replace(access, resource="Transactions.Arn")
         yield replace(access, action="dynamodb:DeleteItem")

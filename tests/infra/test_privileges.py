@@ -93,6 +93,8 @@ GRANTS["OperationsRole"] = COMMON_GRANTS | {
     "Allow dynamodb:Scan on Connections.Arn",
     "Allow dynamodb:PutItem on Connections.Arn",
     "Allow dynamodb:UpdateItem on Connections.Arn",
+    f"Allow cognito-idp:DescribeIdentityProvider on {USER_POOLS} if {ENVIRONMENT}",
+    f"Allow cognito-idp:UpdateIdentityProvider on {USER_POOLS} if {ENVIRONMENT}",
     f"Allow kms:CreateKey on * if {_NEW}; aws:RequestTag/fedbridge:ring = false",
     f"Allow kms:TagResource on {KEYS} if {_NEW}; aws:RequestTag/fedbridge:ring = false",
     f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = {_USES}",
