@@ -7,9 +7,9 @@ from joserfc.jwk import KeySet
 
 from fedbridge.errors import KeyUnavailable
 from fedbridge.keys.local import LocalSigner
+from fedbridge.model.connection import ID_TOKEN_LIFETIME
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.identity import Identity
-from fedbridge.model.connection import ID_TOKEN_LIFETIME
 from fedbridge.op.id_token import at_hash, issue
 from fedbridge.op.metadata import discovery_document
 from tests.fakes.keys import FakeSigner
