@@ -15,8 +15,11 @@ from cryptography import x509
 from moto import mock_aws
 
 from fedbridge.cli import main
+from fedbridge.cli.key_rings import open_rings
 from fedbridge.configuration.document import decode
-from fedbridge.flows.rotation import rotate
+from fedbridge.flows.rotation import rotate, stage
+from fedbridge.keys.provider import CachedKeys
+from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.connection import Connection
 from fedbridge.model.key_ring import CACHED, DAY, SPREAD, StoredRing
 from fedbridge.operations import rotation
@@ -258,6 +261,29 @@ def test_list_says_what_there_is_and_what_comes(bank, capsys):
 def test_list_of_nothing(operator, capsys):
     assert operator.keys("list") == 0
     assert "There is no key ring" in capsys.readouterr().out
+
+
+def test_list_tells_a_ring_that_cannot_be_read_beside_the_others(bank, capsys):
+    item = {"name": {"S": "ring:damaged"}, "v": {"N": "1"}}
+    bank.client("dynamodb").put_item(TableName=TABLE, Item=item)
+    assert bank.keys("list") == 1
+    said = capsys.readouterr()
+    assert "bank: client-assertion" in said.out
+    assert "fedbridge: ring damaged" in said.err
+
+
+def test_what_moved_on_while_it_was_published_is_not_noted(bank):
+    keys = CachedKeys(CachedSecrets(bank.client, allow_local=False, telemetry=NullTelemetry()), bank.client)
+    desk = open_rings(
+        TABLE,
+        "prod",
+        keys=keys,
+        secrets=CachedSecrets(bank.client, allow_local=False, telemetry=NullTelemetry()),
+    )
+    before = bank.published()
+    stage(desk.services, bank.ring(), soon())
+    desk.settled(before)
+    assert bank.ring().state.next.published_at is None
 
 
 @pytest.mark.parametrize("action", ["activate", "stage"])

@@ -12,7 +12,7 @@ from fedbridge.aws import sdk_client
 from fedbridge.cli.connections.loading import BUDGET, Quiet
 from fedbridge.configuration.rings import BESIDE, certificate_at, filled, references_at, rings_in
 from fedbridge.errors import ConfigurationError
-from fedbridge.flows.rotation import RING_BUDGET, Rotation, move, note, stage
+from fedbridge.flows.rotation import RING_BUDGET, Rotation, move, note, read, stage
 from fedbridge.keys.pem import certificates_der
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import DECRYPTION, KeyRing, RingKey, RingState, StoredRing, staged
@@ -83,11 +83,12 @@ class RingDesk:
             self._first_key(ring, adopted, say)
 
     def settled(self, connection: Connection) -> None:
-        """Note that the connection is published with what its rings hold."""
-        for name in _named(connection):
-            ring = self.services.rings.get(name, Deadline.after(BUDGET))
-            if ring is not None:
-                note(self.services, ring, Deadline.after(BUDGET))
+        """Note that the connection is published with what its rings hold, unless one has moved on meanwhile."""
+        deadline = Deadline.after(BUDGET)
+        rings = {name: read(self.services, name, deadline) for name in _named(connection)}
+        if filled(connection, {name: ring.state for name, ring in rings.items()}) == connection:
+            for ring in rings.values():
+                note(self.services, ring, deadline)
 
     def _declare(self, name: str, policy: KeyRing, say: Callable[[str], None]) -> StoredRing:
         deadline = Deadline.after(BUDGET)

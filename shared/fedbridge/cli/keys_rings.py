@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from fedbridge.cli.connections.loading import (
     add_table_option,
 )
 from fedbridge.cli.key_rings import NO_ENVIRONMENT
-from fedbridge.errors import ConfigurationError
+from fedbridge.errors import ConfigurationError, StoreError
 from fedbridge.flows.rotation import RING_BUDGET, move, read, settle, stage, users_of
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import (
@@ -90,17 +91,31 @@ def _init(options: argparse.Namespace) -> int:
 def _list(options: argparse.Namespace) -> int:
     services, deadline = _services(options), Deadline.after(BUDGET)
     used = {name: each.stored.name for name, each in users_of(services, deadline).items()}
-    rings = [read(services, name, deadline) for name in services.rings.names(deadline)]
+    rings, unreadable = _every(services, deadline)
     now = services.clock()
     if options.json:
         listed = [_as_json(ring, used.get(ring.name)) for ring in rings]
         print(json.dumps({"rings": listed}, indent=2))
-        return 0
-    for ring in rings:
-        print("\n".join(_told(ring, used.get(ring.name), now)))
-    if not rings:
-        print("There is no key ring in the table: key_rings of connections.yaml declares them.")
-    return 0
+    else:
+        for ring in rings:
+            print("\n".join(_told(ring, used.get(ring.name), now)))
+        if not rings and not unreadable:
+            print("There is no key ring in the table: key_rings of connections.yaml declares them.")
+    for failure in unreadable:
+        print(f"fedbridge: {failure}", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _every(services: Rotation, deadline: Deadline) -> tuple[list[StoredRing], list[StoreError]]:
+    """Return the rings of the table, and what is wrong with those that cannot be read."""
+    rings: list[StoredRing] = []
+    failures: list[StoreError] = []
+    for name in services.rings.names(deadline):
+        try:
+            rings.append(read(services, name, deadline))
+        except StoreError as failure:
+            failures.append(failure)
+    return rings, failures
 
 
 def _stage(options: argparse.Namespace) -> int:
