@@ -12,7 +12,10 @@ from tests.support.markdown import codes, page
 OURS = {metric for event in EVENTS.values() for metric in event.metrics} | {
     "Fault", "SignInBroken", "RotationBroken",
 }  # fmt: skip
-SERVICES = {"front_channel", "back_channel", "saml", "ops"}
+SERVICES = {
+    function["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    for function in Template().resources("AWS::Serverless::Function").values()
+}
 OF_AWS = {
     "AWS/Lambda": {"Duration", "Errors", "Throttles", "ConcurrentExecutions"},
     "AWS/DynamoDB": {"SuccessfulRequestLatency", "ThrottledRequests", "SystemErrors"},
