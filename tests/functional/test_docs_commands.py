@@ -316,8 +316,10 @@ def _make_rings(found, folder):
     file = folder / "rings.yaml"
     file.write_text(next(fence.text for fence in found.fences("yaml") if "key_rings:" in fence.text))
     assert main(["keys", "init", str(file), "--table", "CONNECTIONS_TABLE", "--environment", "prod"]) == 0
-    rings = key_rings("CONNECTIONS_TABLE", sdk_client)
-    return rings.get("bank", soon()).state.active.kid
+    ring = key_rings("CONNECTIONS_TABLE", sdk_client).get("bank", soon())
+    assert ring is not None
+    assert ring.state.active is not None
+    return ring.state.active.kid
 
 
 def _publish_a_former_version(file):

@@ -264,6 +264,7 @@ def test_secrets_are_parted_by_their_names(function, name, expected):
 
 JUDGED = {
     **{f"{function}Role": "test_least_privilege.py" for function in FUNCTIONS},
+    "OperationsRole": "test_operations_privileges.py",
     "PreSignUpRole": "test_triggers.py",
     "PreTokenGenerationRole": "test_triggers.py",
     # CodeDeploy's, not a function's: what it does is AWS's own code.

@@ -325,8 +325,10 @@ def test_names_that_are_taken_are_passed_over_and_not_for_ever(world):
     assert refused.value.reason == "ring_names_taken"
 
 
-@pytest.mark.parametrize("finds", [True, False])
-@pytest.mark.parametrize("effect", range(1, 14))
+@pytest.mark.parametrize(
+    ("effect", "finds"),
+    [*((number, True) for number in range(1, 14)), *((number, False) for number in (1, 2, 3, 5))],
+)
 def test_a_run_may_end_after_any_effect(effect, finds):
     """Crash after the n-th effect of the rotation: it ends as it would have, only later, with one key active throughout."""
     world = World()
