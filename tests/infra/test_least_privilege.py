@@ -6,6 +6,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,6 +265,7 @@ def test_secrets_are_parted_by_their_names(function, name, expected):
 
 JUDGED = {
     **{f"{function}Role": "test_least_privilege.py" for function in FUNCTIONS},
+    "OperationsRole": "test_operations_privileges.py",
     "OperationsRole": "test_operations_privileges.py",
     "PreSignUpRole": "test_triggers.py",
     "PreTokenGenerationRole": "test_triggers.py",
