@@ -36,14 +36,20 @@ class SignInRefused(Exception):
 
 
 def serve_trigger(
-    event: Any, context: Any, *, flow: Flow, pool_id: str, telemetry: Telemetry
+    event: Any,
+    context: Any,
+    *,
+    flow: Flow,
+    pool_id: str,
+    telemetry: Telemetry,
+    budget: float = BUDGET,
 ) -> dict[str, Any]:
     """Return the event with the flow's response, or as it came; raises SignInRefused.
 
-    Every failure is recorded once, here. An event of another pool than `pool_id` is refused.
+    Every failure is recorded once, here. An event of another pool than `pool_id` is refused. `budget` is in seconds.
     """
     correlation_id = new_correlation_id()
-    deadline = Deadline.after(min(BUDGET, _time_left(context)), correlation_id=correlation_id)
+    deadline = Deadline.after(min(budget, _time_left(context)), correlation_id=correlation_id)
     source = event.get("triggerSource") if isinstance(event, dict) else None
     known: dict[str, str | None] = {
         "correlation_id": correlation_id,
