@@ -118,6 +118,12 @@ def test_what_is_no_signed_token(verify, text, code):
     assert verify(text) == [code]
 
 
+@pytest.mark.parametrize("use", [[], {}, ["id"], 7])
+def test_a_token_use_that_is_no_text_is_none(verify, use):
+    """A list ended the command (TypeError)."""
+    assert verify(id_token(token_use=use)) == ["token_use_missing"]
+
+
 @pytest.mark.parametrize(
     "token, code",
     [

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from fedbridge.cli.check.codes import found
 from fedbridge.cli.check.network import DIAGNOSED, why
@@ -136,5 +135,5 @@ def _certificate_ends(member: dict[str, Any]) -> dt.datetime | None:
         return None
     try:
         return load_der_x509_certificate(base64.b64decode(chain[0], validate=True)).not_valid_after_utc
-    except (binascii.Error, ValueError):
+    except (ValueError, InvalidVersion):
         return None

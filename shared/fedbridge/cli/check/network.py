@@ -9,7 +9,7 @@ import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 from fedbridge.cli.check.codes import found
 from fedbridge.errors import FedbridgeError, UpstreamError
@@ -123,9 +123,8 @@ def _certificate(context: CheckContext, target: Target, address: str) -> Certifi
                 present(tls, context.keys.client_certificate(policy, context.deadline()))
         with tls.wrap_socket(connected, server_hostname=target.host) as secured:
             der = secured.getpeercert(binary_form=True) or b""
-    with contextlib.suppress(
-        ValueError
-    ):  # OpenSSL took it; that another library cannot read it breaks no sign-in.
+    # OpenSSL took it; that another library cannot read it breaks no sign-in.
+    with contextlib.suppress(ValueError, InvalidVersion):
         return load_der_x509_certificate(der)
     return None
 

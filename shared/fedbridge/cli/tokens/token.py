@@ -40,7 +40,7 @@ class Token:
     def use(self) -> str | None:
         """What Cognito made it for: `id` or `access`; None in tokens of others."""
         use = self.claims.get("token_use")
-        return use if use in {"id", "access"} else None
+        return use if use in ("id", "access") else None  # A set would stumble over a list.
 
     @property
     def audience(self) -> tuple[str, ...]:
