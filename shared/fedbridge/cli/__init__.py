@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except FedbridgeError as error:
-        print(f"fedbridge: {error}", file=sys.stderr)
+        # It may quote what Cognito or an IdP said, which a terminal must not obey.
+        said = "".join(char if char.isprintable() or char == "\n" else " " for char in str(error))
+        print(f"fedbridge: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedbridge.cli.check.finding import Finding
+from fedbridge.cli.check.observed import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +31,16 @@ class Catalogue:
         self.codes = codes
 
     def found(self, code: str, what: str, *, fix: str | None = None, subject: str | None = None) -> Finding:
-        """Return the finding; `fix` and `subject` go before the code's own where more is known."""
+        """Return the finding; `fix` and `subject` go before the code's own where more is known.
+
+        `what` may quote an IdP, Cognito or a token: it is printed to a terminal, and never obeyed there.
+        """
         advice = self.codes[code]
         return Finding(
             code=code,
             severity=advice.severity,
             subject=subject or advice.subject,
-            what=what,
+            what=printable(what),
             why=advice.why,
             fix=fix or advice.fix,
         )

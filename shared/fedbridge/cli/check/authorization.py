@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -17,9 +16,10 @@ from fedbridge.cli.connections import Quiet
 from fedbridge.errors import DeadlineExceeded, FedbridgeError, UpstreamError
 from fedbridge.ports import OutboundRequest
 from fedbridge.rp.base64url import decode_base64url
-from fedbridge.rp.errors import is_outage
+from fedbridge.rp.errors import clean_code, is_outage
 from fedbridge.rp.oauth2 import OAuth2Upstream
 from fedbridge.rp.oidc import OidcUpstream
+from fedbridge.strict_json import decode_object
 
 if TYPE_CHECKING:
     from fedbridge.cli.check.context import CheckContext
@@ -209,7 +209,7 @@ def _error(response: OutboundResponse, callback_url: str) -> str | None:
     for part in (query, fragment):
         parameters = parse_qs(part)
         if "error" in parameters:
-            return parameters["error"][0][:64]
+            return clean_code(parameters["error"][0])
         if location.startswith(callback_url) and "response" in parameters:
             return _error_of_jwt(parameters["response"][0])
     form = _FORM_ERROR.search(response.body.decode("utf-8", "replace")) if response.status == 200 else None
@@ -219,7 +219,7 @@ def _error(response: OutboundResponse, callback_url: str) -> str | None:
 def _error_of_jwt(response: str) -> str | None:
     """Return the `error` of a signed response (JARM §2.1), unverified: it decides nothing."""
     try:
-        error = json.loads(decode_base64url(response.split(".")[1])).get("error")
-    except (IndexError, ValueError, AttributeError):
+        error = decode_object(decode_base64url(response.split(".")[1])).get("error")
+    except (IndexError, ValueError):
         return None
-    return error if isinstance(error, str) else None
+    return clean_code(error) if isinstance(error, str) else None

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.cli.check.codes import found
+from fedbridge.cli.check.observed import one_line
 from fedbridge.errors import FedbridgeError, UpstreamError
 from fedbridge.ports import OutboundRequest
 from fedbridge.strict_json import InvalidJson, decode_object
@@ -46,7 +47,8 @@ def _discovery(context: CheckContext, issuer: str) -> Iterator[Finding]:
         return
     if document.get("issuer") != issuer:
         yield found(
-            "bridge_issuer_mismatch", f"The bridge calls itself {document.get('issuer')}, not {issuer}."
+            "bridge_issuer_mismatch",
+            f"The bridge calls itself {one_line(document.get('issuer')) or 'nothing'}, not {issuer}.",
         )
     keys_url = f"{issuer}/.well-known/jwks.json"
     status, keys = _json(context, keys_url)
@@ -66,7 +68,7 @@ def _client_jwks(context: CheckContext, url: str) -> Iterator[Finding]:
     if _canonical(shown) != _canonical(expected):
         differ = _kids(expected) ^ _kids(shown)
         what = (
-            f"the keys {', '.join(sorted(differ))} differ"
+            f"the keys {one_line(', '.join(sorted(differ)))} differ"
             if differ
             else "the same keys are described differently"
         )

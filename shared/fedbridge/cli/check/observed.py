@@ -62,7 +62,12 @@ def one_line(text: Any) -> str | None:
     """Return what somebody else wrote as it may be printed, None where it is no text."""
     if not isinstance(text, str) or not text.strip():
         return None
-    return "".join(char if char.isprintable() else " " for char in text)[:MOST].strip()
+    return printable(text[:MOST]).strip()
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal would obey instead of showing it: control codes, line ends, marks of direction."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _ahead(response: OutboundResponse, now: float) -> float | None:

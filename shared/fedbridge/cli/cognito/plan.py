@@ -27,19 +27,23 @@ class Change:
 
     def lines(self) -> list[str]:
         """Return the change as it is printed."""
+        path, before, after = _shown(self.path), _shown(self.before), _shown(self.after)
         if self.before is None:
-            return [f"  + {self.path}: {self.after}"]
+            return [f"  + {path}: {after}"]
         if self.after is None:
-            return [f"  - {self.path}: {self.before}"]
-        line = f"  ~ {self.path}: {self.before} -> {self.after}"
+            return [f"  - {path}: {before}"]
+        line = f"  ~ {path}: {before} -> {after}"
         if len(line) <= _WIDTH:
             return [line]
-        return [f"  ~ {self.path}:", f"      {self.before}", f"   -> {self.after}"]
+        return [f"  ~ {path}:", f"      {before}", f"   -> {after}"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """An identity provider that is to be made or changed. `fields` is all of it, as the API takes it."""
+    """An identity provider that is to be made or changed. `fields` is all of it, as the API takes it.
+
+    `current` is what the changes were found in, None where there was none.
+    """
 
     pool_id: str
     name: str
@@ -47,6 +51,7 @@ class Plan:
     changes: tuple[Change, ...]
     keeps_secret: bool
     fields: Mapping[str, Any] = field(repr=False)
+    current: IdentityProvider | None = field(repr=False)
 
     def lines(self) -> Iterator[str]:
         """Yield what is printed: every change, and that the secret stays where it does."""
@@ -76,7 +81,13 @@ def plan(
         changes=changes,
         keeps_secret=had.get("client_secret") == has["client_secret"],
         fields=dict(fields),
+        current=current,
     )
+
+
+def _shown(value: str | None) -> str:
+    """Return a value so that a person sees all of it: what is not printed has its escape, and can hide no difference."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in value or "")
 
 
 def not_kept(fields: Mapping[str, Mapping[str, str]], after: IdentityProvider) -> list[str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -79,6 +80,25 @@ def signed(**claims):
 )
 def test_whoever_may_sign_in_is_fine(context, response):
     assert codes(context, response) == []
+
+
+@pytest.mark.parametrize("payload", [b"[" * 60_000, b'{"error": ' + b"[" * 60_000, b'{"error": 7}'])
+def test_a_signed_response_that_nobody_can_read_stops_nothing(context, payload):
+    """Nested deep enough it ended the whole command (RecursionError)."""
+    segment = base64.urlsafe_b64encode(payload).decode().rstrip("=")
+    assert codes(context, redirect(f"{CALLBACK}?response=e30.{segment}.c2ln")) == []
+
+
+@pytest.mark.parametrize(
+    "response",
+    [redirect(f"{CALLBACK}?error=%1b%5b2J%e2%80%ae"), signed(error="\x1b[2J\u202e" + "x" * 5_000)],
+)
+def test_an_error_of_the_idps_is_not_obeyed_by_the_terminal(context, response):
+    """It was printed as it came: 7-bit and 8-bit control codes, and of any length."""
+    made = context(base_url=BASE)
+    (found,) = request_findings(replace(made, http=Answering(response)), PROVIDER)
+    assert found.code == "authorization_request_refused"
+    assert found.what == f"{IDP}/authorize answered 302 and free_text."
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,14 @@ def test_as_json_it_is_the_same(capsys):
 def test_only_errors_make_it_fail(capsys, findings):
     assert Report(connection="bank").print(findings) == 0
     assert "error" not in verdict(findings).replace("0 errors", "")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_others_wrote_is_not_obeyed_by_the_terminal(capsys, as_json):
+    """Lists of metadata were printed as they came; C1 codes and marks of direction are no escapes of JSON either."""
+    hostile = "\x1b]0;owned\x07 \x9b2J \u202egnp\u2066 \r\n bank: no problem found"
+    _, text = printed(
+        capsys, found("scope_not_offered", f"The IdP's scopes_supported: {hostile}."), as_json=as_json
+    )
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert "\nbank: no problem found" not in text
