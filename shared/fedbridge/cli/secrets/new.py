@@ -10,6 +10,8 @@ from fedbridge.op.client_authentication import secret_hash
 if TYPE_CHECKING:
     import argparse
 
+__all__ = ["new", "new_client_secret"]
+
 
 def new(_options: argparse.Namespace) -> int:
     """Print a secret and its hash."""
