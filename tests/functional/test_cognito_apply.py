@@ -502,3 +502,75 @@ def test_what_cognito_does_not_keep_is_told(file, apply, provider):
     assert code == 1
     assert "AcrMapping.Level1: Cognito did not keep it" in said
     assert provider()["ProviderDetails"] == DETAILS
+
+
+def test_what_stands_in_the_pool_is_shown_whole_and_not_obeyed_by_the_terminal(apply, aws, pool_id, file):
+    """Whoever may change the pool could make the difference look like another one."""
+    apply(file(), FROM_ENV)
+    hostile = {**DETAILS, "token_url": "https://x.example/\u202e\x1b[2K\x9b1A"}
+    aws.update_identity_provider(UserPoolId=pool_id, ProviderName="bank", ProviderDetails=hostile)
+    code, said = apply(file(), yes=None)
+    assert code == 1
+    assert "https://x.example/\\u202e\\x1b[2K\\x9b1A" in said
+    assert all(char.isprintable() or char == "\n" for char in said)
+
+
+class Meanwhile(Terminal):
+    """Somebody who does something else before the answer is yes."""
+
+    def __init__(self, act):
+        super().__init__("y\n")
+        self._act = act
+
+    def readline(self, *size):
+        self._act()
+        return super().readline(*size)
+
+
+def test_a_secret_that_was_rotated_while_somebody_thought_is_not_given_back(
+    apply, aws, pool_id, file, monkeypatch
+):
+    """The one that was read before the question was written: every sign-in then ended in invalid_client."""
+    apply(file(), FROM_ENV)
+    stale = {**DETAILS, "token_url": "https://old.example/token"}
+    aws.update_identity_provider(UserPoolId=pool_id, ProviderName="bank", ProviderDetails=stale)
+    rotated = {**stale, "client_secret": OTHER_SECRET}
+    monkeypatch.setattr(
+        "sys.stdin",
+        Meanwhile(
+            lambda: aws.update_identity_provider(
+                UserPoolId=pool_id, ProviderName="bank", ProviderDetails=rotated
+            )
+        ),
+    )
+    code, said = apply(file(), yes=None)
+    assert code == 1
+    assert "somebody else changed it" in said
+    told = aws.describe_identity_provider(UserPoolId=pool_id, ProviderName="bank")["IdentityProvider"]
+    assert told["ProviderDetails"] == rotated
+
+
+def test_a_provider_that_an_app_client_got_while_somebody_thought_stays(
+    apply, aws, pool_id, file, monkeypatch
+):
+    """The list that was read before the question was written over it."""
+    apply(file(), FROM_ENV)
+    web = aws.create_user_pool_client(UserPoolId=pool_id, ClientName="web")["UserPoolClient"]["ClientId"]
+
+    def offered(*names):
+        aws.update_user_pool_client(UserPoolId=pool_id, ClientId=web, SupportedIdentityProviders=[*names])
+
+    offered("COGNITO")
+    monkeypatch.setattr("sys.stdin", Meanwhile(lambda: offered("COGNITO", "Google")))
+    code, _ = apply(file(), f"--app-client={web}", yes=None)
+    assert code == 0
+    told = aws.describe_user_pool_client(UserPoolId=pool_id, ClientId=web)["UserPoolClient"]
+    assert told["SupportedIdentityProviders"] == ["COGNITO", "Google", "bank"]
+
+
+def test_a_question_that_is_hung_up_on_is_a_no(apply, file, monkeypatch, aws, pool_id):
+    """Ctrl-D ended in a traceback."""
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    code, _ = apply(file(), FROM_ENV, yes=None)
+    assert code == 1
+    assert aws.list_identity_providers(UserPoolId=pool_id)["Providers"] == []

@@ -30,8 +30,7 @@ from fedbridge.op.client_authentication import secret_hash
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
-
+    from collections.abc import Iterator, Sequence
 
 WIDTH = 100
 
@@ -43,8 +42,7 @@ def apply(options: argparse.Namespace) -> int:
     current = _current(desk)
     secret = _secret(options, desk, current)
     todo = plan(pool.id, desk.name, current, _fields(options, desk, pool, current, secret))
-    enabling = {client_id: _missing_at(desk, client_id) for client_id in options.app_client}
-    enabling = {client_id: names for client_id, names in enabling.items() if names}
+    enabling = [client_id for client_id in options.app_client if _missing_at(desk, client_id)]
     for line in todo.lines():
         print(line)
     for note in _notes(desk, pool, todo, secret):
@@ -59,14 +57,15 @@ def apply(options: argparse.Namespace) -> int:
     return _write(desk, todo, enabling)
 
 
-def _write(desk: Desk, todo: Plan, enabling: Mapping[str, list[str]]) -> int:
+def _write(desk: Desk, todo: Plan, enabling: Sequence[str]) -> int:
     lost: list[str] = []
     if todo.changes:
         after = _written(desk, todo)
         lost = not_kept(todo.fields, after)
         print(f"{desk.name}: {'created' if todo.new else 'changed'}; it takes up to a minute to be in effect")
-    for client_id, names in enabling.items():
-        enable_for_app_client(desk.client, todo.pool_id, client_id, names)
+    for client_id in enabling:
+        if names := _missing_at(desk, client_id):  # Somebody else may have added to them while we asked.
+            enable_for_app_client(desk.client, todo.pool_id, client_id, names)
         print(f"app client {client_id}: {desk.name} is enabled")
     for path in lost:
         print(f"fedbridge: {path}: Cognito did not keep it; this Region may not have it yet", file=sys.stderr)
@@ -74,6 +73,15 @@ def _write(desk: Desk, todo: Plan, enabling: Mapping[str, list[str]]) -> int:
 
 
 def _written(desk: Desk, todo: Plan) -> IdentityProvider:
+    """Write what was agreed to; raises ConfigurationError where that is about what is there no longer.
+
+    A question may wait for an hour, and the schedule may give Cognito another client secret meanwhile: what was read then
+    would be the end of every sign-in.
+    """
+    if describe_identity_provider(desk.client, todo.pool_id, desk.name) != todo.current:
+        raise ConfigurationError(
+            f"{desk.name}: somebody else changed it in {todo.pool_id} meanwhile; nothing was written: look again"
+        )
     fields = {name: value for name, value in todo.fields.items() if value or name != "AcrMapping"}
     if not todo.new:
         return identity_provider(update_identity_provider(desk.client, todo.pool_id, desk.name, **fields))
@@ -227,4 +235,7 @@ def _missing_at(desk: Desk, client_id: str) -> list[str]:
 def _agreed() -> bool:
     if not sys.stdin.isatty():
         return False
-    return input("Change it? [y/N] ").strip().lower() in {"y", "yes"}
+    try:
+        return input("Change it? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
