@@ -37,6 +37,7 @@ STANDBY = {
     "SnapStart": "true",
     "Failover": "SECONDARY",
     "ConnectionsTableName": "fedbridge-Connections-1",
+    "RotateKeys": "false",
     "IdTokenPrimaryKeyArn": f"arn:aws:kms:eu-north-1:{ACCOUNT}:key/mrk-00000000000000000000000000000000",
 }
 """The second of two regions, with an HTTP API."""

@@ -36,6 +36,8 @@ def environment(parameters, function="FrontChannel"):
         ({**STANDBY, "IdTokenKeyMultiRegion": "true"},
          "IdTokenKeyMultiRegion is for the region whose key IdTokenPrimaryKeyArn names"),
         ({"SubnetIds": "subnet-1"}, "SubnetIds and SecurityGroupIds go together"),
+        ({"ConnectionsTableName": "fedbridge-Connections-1"},
+         "ConnectionsTableName needs RotateKeys false, because another region rotates the keys of this table"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_before_anything_is_touched(parameters, said):
@@ -355,6 +357,7 @@ def test_the_standby_uses_the_replicas_of_table_and_key():
     resources = template.resources()
     assert not {"Connections", "IdTokenKey"} & resources.keys()
     assert {"Transactions", "TableKey", "IdTokenReplicaKey"} <= resources.keys()
+    assert template.properties("OperationsSchedule")["State"] == "DISABLED"
     variables = environment(STANDBY, "BackChannel")
     assert variables["FEDBRIDGE_CONNECTIONS"] == "dynamodb:fedbridge-Connections-1"
     assert variables["FEDBRIDGE_ID_TOKEN_KEYS"] == "kms:IdTokenReplicaKey.Arn"
