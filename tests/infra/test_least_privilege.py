@@ -266,7 +266,6 @@ def test_secrets_are_parted_by_their_names(function, name, expected):
 JUDGED = {
     **{f"{function}Role": "test_least_privilege.py" for function in FUNCTIONS},
     "OperationsRole": "test_operations_privileges.py",
-    "OperationsRole": "test_operations_privileges.py",
     "PreSignUpRole": "test_triggers.py",
     "PreTokenGenerationRole": "test_triggers.py",
     # CodeDeploy's, not a function's: what it does is AWS's own code.
@@ -280,3 +279,5 @@ def test_every_role_is_held_against_what_is_called():
     assert roles == JUDGED.keys(), (
         "record what the function calls (tests/infra/privileged.py), and judge its role"
     )
+    for role, file in JUDGED.items():
+        assert role.removesuffix("Role") in (Path(__file__).parent / file).read_text(), (role, file)
