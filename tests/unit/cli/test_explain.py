@@ -1,5 +1,6 @@
 """What the records of a sign-in tell, down to what is missing from them; and what is no record at all."""
 
+import io
 import itertools
 import json
 from datetime import UTC, datetime
@@ -310,6 +311,16 @@ def test_what_it_cannot_work_with_is_named(arguments, message, capsys, monkeypat
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert main(arguments) == 1
     assert message in capsys.readouterr().err
+
+
+def test_it_reads_what_is_piped_to_it(monkeypatch, capsys):
+    refused = record("request_refused", reason="malformed_event")
+    del refused["connection"]
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"START RequestId\n{json.dumps(refused)}\n"))
+    assert main(["explain", ID, "--log", "-"]) == 0
+    told = capsys.readouterr().out
+    assert "malformed_event" in told
+    assert "Connection" not in told
 
 
 def test_it_wants_one_place_to_look(capsys):
