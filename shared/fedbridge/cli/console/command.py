@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -61,7 +63,13 @@ def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from fedbridge.cli.console.server import Console  # noqa: PLC0415  every other command would load it
 
-    with Console(desk_of(options), options.port) as console:
+    desk = desk_of(options)
+    try:
+        console = Console(desk, options.port)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or "is no port"
+        raise ConfigurationError(f"--port: {options.port}: {why}; without it a free one is taken") from None
+    with console:
         print(f"fedbridge console: {console.guard.address}", flush=True)
         print("The address is for you alone: whoever has it sees what you see. Ctrl-C ends it.", flush=True)
         if options.browser:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -61,12 +60,12 @@ class Guard:
         return None
 
     def knows(self, headers: Mapping[str, str]) -> bool:
-        """Return whether the browser has been here with the token."""
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(f"{COOKIE}-{self.port}")
-        except CookieError:
-            return False
-        return cookie is not None and self._is_token(cookie.value)
+        """Return whether the browser has been here with the token.
+
+        Whatever else runs on this host has cookies here too, of any form and maybe of this very name: none hides ours.
+        """
+        cookies = (each.strip().partition("=") for each in headers.get("cookie", "").split(";"))
+        return any(name == f"{COOKIE}-{self.port}" and self._is_token(value) for name, _, value in cookies)
 
     def _is_token(self, value: str) -> bool:
         return hmac.compare_digest(value.encode(), self.token.encode())

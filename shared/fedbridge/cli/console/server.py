@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from fedbridge.cli.console.guard import Guard
 from fedbridge.cli.console.pages import HEADERS, refused, route
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedbridge.cli.console.desk import Desk
     from fedbridge.cli.console.html import Page
 
 MOST_BYTES = 16 * 1024
 """Of a form."""
+
+_LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class Console(ThreadingHTTPServer):
@@ -24,6 +29,7 @@ class Console(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    allow_reuse_port = False
 
     def __init__(self, desk: Desk, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
@@ -43,18 +49,16 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self) -> None:
-        self._answer({})
+        self._answer()
 
     def do_POST(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        if length > MOST_BYTES or "transfer-encoding" in self.headers:
-            self.close_connection = True
-            self._send(refused("The form is too large.", 413))
-            return
-        self._answer(dict(parse_qsl(self.rfile.read(length).decode("utf-8", "replace"))))
+        self._answer()
 
-    def _answer(self, form: dict[str, str]) -> None:
+    def _answer(self) -> None:
+        """Let the guard look at the head alone: a stranger's body is not even read."""
         guard, headers = self.server.guard, {name.lower(): value for name, value in self.headers.items()}
+        if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
+            self.close_connection = True  # What nobody reads of a body is no next request.
         problem = guard.refuses(self.command, headers)
         if problem is not None:
             self._send(refused(problem, 403))
@@ -66,9 +70,19 @@ class _Handler(BaseHTTPRequestHandler):
         if not guard.knows(headers):
             self._send(refused("Open the address that fedbridge console printed: it holds a token.", 403))
             return
+        form = self._form(headers)
+        if form is None:
+            self._send(refused("The form is too large, or of no length that can be read.", 413))
+            return
         parts = urlsplit(self.path)
-        query = dict(parse_qsl(parts.query))
-        self._send(self._routed(parts.path, query, form))
+        self._send(self._routed(parts.path, dict(parse_qsl(parts.query)), form))
+
+    def _form(self, headers: Mapping[str, str]) -> dict[str, str] | None:
+        """Return what the body holds, None for one that is not read."""
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not _LENGTH.fullmatch(length) or int(length) > MOST_BYTES:
+            return None
+        return dict(parse_qsl(self.rfile.read(int(length)).decode("utf-8", "replace")))
 
     def _routed(self, path: str, query: dict[str, str], form: dict[str, str]) -> Page:
         try:
@@ -79,7 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _redirect(self, path: str, *, cookie: str) -> None:
         self.send_response_only(303)
-        self.send_header("location", "/" + path.lstrip("/"))
+        # Browsers take a backslash for a slash, and two slashes for another host.
+        self.send_header("location", "/" + quote(path.lstrip("/"), safe="/%"))
         self.send_header("set-cookie", cookie)
         self._end(b"")
 
@@ -91,6 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _end(self, body: bytes) -> None:
         self.send_header("content-length", str(len(body)))
+        if self.close_connection:
+            self.send_header("connection", "close")
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()

@@ -1,11 +1,13 @@
 """Nobody but the operator's own browser gets anything out of the console, or makes it do anything."""
 
 import http.client
+import socket
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 
+from fedbridge.cli import main
 from fedbridge.cli.console.server import Console
 from tests.unit.cli.console.desk import FakeDesk
 
@@ -152,3 +154,87 @@ def test_a_defect_costs_one_page_and_is_told_in_the_terminal(console, capsys, mo
     assert answer.status == 500
     assert "AttributeError" in capsys.readouterr().err
     assert "AttributeError" not in body
+
+
+def raw(console, text, *, cut=False):
+    """Return everything that is answered to these bytes, with no library that would mend them."""
+    with socket.create_connection(("127.0.0.1", console.guard.port), timeout=10) as connection:
+        connection.sendall(text.replace("\n", "\r\n").encode("latin-1"))
+        if cut:
+            connection.shutdown(socket.SHUT_WR)
+        answered = b""
+        while piece := connection.recv(65_536):
+            answered += piece
+    return answered.decode("latin-1")
+
+
+def heading(console, method, path, *lines):
+    own = f"127.0.0.1:{console.guard.port}"
+    return "\n".join([f"{method} {path} HTTP/1.1", f"host: {own}", f"origin: http://{own}", *lines, "", ""])
+
+
+def test_a_strangers_body_is_not_read(console):
+    """It was, before anybody looked who asks: a hand-over of nothing held a thread for a minute."""
+    answered = raw(console, heading(console, "POST", "/connections/bank/check", "content-length: 9000"))
+    assert answered.startswith("HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "1_0", "+1", "\xb2", "99999999999999999999", ""])
+def test_a_length_that_is_none_is_refused(console, capsys, length):
+    """-1 read whatever came until the end, and letters printed a traceback."""
+    cookie = f"cookie: {known(console)['cookie']}"
+    head = heading(console, "POST", "/connections/bank/check", cookie, f"content-length: {length}")
+    assert raw(console, head + "a=b").startswith("HTTP/1.1 413 ")
+    assert console.desk.checked == []
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("length", ["content-length: 64", "transfer-encoding: chunked"])
+def test_a_body_that_nobody_reads_is_no_next_request(console, method, length):
+    """What a GET carried was taken for the next request of the connection."""
+    within = heading(console, "GET", "/keys")
+    assert raw(console, heading(console, method, "/", length) + within).count("HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("path", ["/\\attacker.example/", "/\\/attacker.example/", "//\\attacker.example/"])
+def test_a_redirect_with_a_backslash_stays_here_too(console, path):
+    """Browsers read it as a slash."""
+    answered = raw(
+        console, heading(console, "GET", f"{path}?token={console.guard.token}", "connection: close")
+    )
+    (location,) = [
+        line.partition(": ")[2] for line in answered.splitlines() if line.lower().startswith("location")
+    ]
+    assert location.startswith("/")
+    assert not location.startswith("//")
+    assert "\\" not in location
+
+
+@pytest.mark.parametrize(
+    "others", ['theme={"dark":true}', "a=b,c", "{port}=x", "fedbridge-console-{port}=of-another"]
+)
+def test_cookies_of_whatever_else_runs_here_shut_nobody_out(console, others):
+    """The standard library stops at the first cookie that it cannot read, and browsers share them between ports."""
+    cookie = f"{others.format(port=console.guard.port) if 'port' in others else others}; {known(console)['cookie']}"
+    answer, _ = ask(console, "/", cookie=cookie)
+    assert answer.status == 200
+    assert ask(console, "/", cookie=cookie.rpartition(";")[0])[0].status == 403
+
+
+def test_nobody_listens_beside_the_console(console):
+    with socket.socket() as beside:
+        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            beside.bind(("127.0.0.1", console.guard.port))
+
+
+@pytest.mark.parametrize("port", ["{taken}", "99999", "-1"])
+def test_a_port_that_cannot_be_had_is_said_so(console, capsys, tmp_path, port):
+    """It ended in a traceback."""
+    port = port.format(taken=console.guard.port)
+    code = main(["console", "--local", "--no-browser", "--file", str(tmp_path / "none"), f"--port={port}"])
+    assert code == 1
+    assert f"--port: {port}:" in capsys.readouterr().err
