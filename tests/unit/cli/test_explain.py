@@ -197,6 +197,10 @@ def test_a_reason_of_another_release_is_told_as_such():
     assert "does not know" in story.means
 
 
+def test_a_failure_without_a_reason_is_told_by_its_event():
+    assert told(STARTED, record("sign_in_failed", 9)).reason == "sign_in_failed"
+
+
 # --- records --------------------------------------------------------------------------------------------------------
 
 

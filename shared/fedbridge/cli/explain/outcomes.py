@@ -106,11 +106,14 @@ def _ago(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> str:
 def _because(
     record: Mapping[str, Any], outcome: Outcome, summary: str, neighbours: tuple[Mapping[str, Any], ...] = ()
 ) -> Ending:
-    cause = cause_of(str(record["reason"]), record.get("upstream_code"))
+    reason = str(
+        record.get("reason", record["message"])
+    )  # Every failure has one; the log may be another release's.
+    cause = cause_of(reason, record.get("upstream_code"))
     return Ending(
         outcome=outcome,
         summary=summary,
-        reason=str(record["reason"]),
+        reason=reason,
         means=cause.means,
         todo=cause.todo,
         whose=cause.whose,
