@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import botocore
@@ -137,6 +138,19 @@ def test_a_change_of_parameters_is_a_change_of_the_layer(built):
     """SAM publishes versions of functions for new code and layers, not for new values of parameters."""
     digest = hashlib.sha256((ROOT / "samconfig.toml").read_bytes()).hexdigest()
     assert (built.layer / "samconfig.sha256").read_text() == f"{digest}\n"
+
+
+def test_what_a_snapshot_is_to_hold_is_shipped(host_build, lambda_python):
+    """Lambda SnapStart: a module that is not there would be missed at the deployment, by every function at once."""
+    script = """
+        import importlib, json, sys
+        from fedbridge import snap_start
+        named = {*snap_start.FRONT_CHANNEL, *snap_start.BACK_CHANNEL, *snap_start.SAML}
+        for name in sorted(named):
+            importlib.import_module(name)
+        print(json.dumps(sorted(named - set(sys.modules))))
+    """
+    assert run_in_lambda_python(lambda_python, host_build.layer, textwrap.dedent(script)) == []
 
 
 def test_the_package_is_whole_except_for_its_command_line(built):
