@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -345,3 +346,75 @@ def test_the_ring_of_id_tokens_signs_once_everybody_knows_its_key(operator, monk
     operator.later(60)
     assert keys.active(soon()).kid == new
     assert [jwk["kid"] for jwk in keys.public_jwks(soon())] == [new, stack]
+
+
+def certified(connection: Connection) -> list[str]:
+    """Return the subjects of the certificates that the connection publishes, in their order."""
+    return [
+        x509.load_der_x509_certificate(base64.b64decode(jwk["x5c"][0])).subject.rfc4514_string()
+        for jwk in connection.client_jwks
+    ]
+
+
+def test_a_ring_of_client_certificates_publishes_the_next_and_the_former_one(operator):
+    body = changed(client_authentication={"method": "self_signed_tls_client_auth"})
+    body["mutual_tls"] = {"certificate": "ring:bank", "key": "ring:bank"}
+    rings = {"bank": {"use": "client-tls", "kind": "secretsmanager:P-256"}}
+    assert operator.apply(rings, "--environment", "prod", acme=body) == 0
+    for published in (2, 2):
+        operator.later(CACHED)
+        operator.keys("stage", "bank", "--environment", "prod")
+        assert len(certified(operator.published())) == published
+        operator.later(CACHED)
+        assert operator.keys("activate", "bank") == 0
+        connection = operator.published()
+        assert connection.client_jwks[0]["x5t#S256"] == connection.client_jwks[0]["kid"]
+        operator.later(CACHED)
+        assert operator.keys("retire", "bank", operator.ring().state.of("retired")[0].kid) == 0
+    assert operator.published().mutual_tls is not None
+    assert operator.published().mutual_tls.key == "secretsmanager:fedbridge/prod/oidc/rings/bank/3#key"
+
+
+def test_rings_of_a_saml_connection_have_certificates_in_its_metadata(operator, capsys):
+    idp = operator.folder / "idp.pem"
+    main(["keys", "new", str(idp)])
+    body = changed(
+        protocol="saml",
+        issuer="https://idp.example/saml",
+        client_id="https://bridge.example/acme/saml/metadata",
+    )
+    del body["client_authentication"]
+    body["saml"] = {
+        "provider": {
+            "single_sign_on_service": "https://idp.example/sso",
+            "certificates": ["secretsmanager:fedbridge/prod/saml/acme-idp"],
+        },
+        "signing_keys": [{"key": "ring:bank"}],
+        "decryption_keys": [{"key": "ring:open"}],
+        "assertion": {"encryption": "required"},
+    }
+    rings = {
+        "bank": {"use": "saml-signing", "kind": "secretsmanager:P-256", "certificate_subject": "CN=sign"},
+        "open": {"use": "saml-decryption", "kind": "kms:RSA_2048", "certificate_subject": "CN=open"},
+    }
+    assert operator.apply(rings, "--environment", "prod", acme=body) == 0
+    assert certified(operator.published()) == ["CN=sign", "CN=open"]
+    operator.later(DAY)
+    for ring in ("bank", "open"):
+        assert operator.keys("stage", ring, "--environment", "prod") == 0
+    operator.later(SPREAD)
+    assert rotate(rotation(TABLE, "prod", operator.client, NullTelemetry()), soon()) == 0
+    connection = operator.published()
+    assert certified(connection) == ["CN=sign", "CN=sign", "CN=open"]
+    assert connection.saml is not None
+    assert len(connection.saml.retired_decryption_keys) == 1
+    capsys.readouterr()
+    assert operator.keys("export", "ring:open", "--format", "certificate") == 0
+    exported = x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
+    assert exported.subject.rfc4514_string() == "CN=open"
+    assert operator.keys("export", "ring:open", "--format", "pem") == 0
+    assert "BEGIN PUBLIC KEY" in capsys.readouterr().out
+    assert operator.keys("export", "ring:open", "--format", "csr") == 1
+    assert "signs nothing" in capsys.readouterr().err
+    assert operator.keys("list") == 0
+    assert "waits: upload it at the provider, then fedbridge keys confirm" in capsys.readouterr().out
