@@ -54,11 +54,15 @@ RINGS = (
 
 @dataclass(frozen=True)
 class Running:
-    """The console's printed address, and the references of sign-ins: one that the user denied, one that was refused."""
+    """The console's printed address, and the references of sign-ins: one that the user denied, one that was refused.
+
+    `started_with` has the command line of the browser that the console opened.
+    """
 
     address: str
     denied: str
     refused: str
+    started_with: Path
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +91,18 @@ def running(tmp_path_factory):
         base_url, references, log = _sign_ins(stack, environment, folder, op)
         (folder / "bridge.log").write_text(log)
         command = [
-            FEDBRIDGE, "console", "--table", TABLE, "--environment", "prod", "--log", "bridge.log", "--base-url", base_url, "--local", "--no-browser",
+            FEDBRIDGE, "console", "--table", TABLE, "--environment", "prod", "--log", "bridge.log", "--base-url", base_url, "--local",
         ]  # fmt: skip
+        started_with = folder / "started-with.txt"
+        (folder / "browser").write_text(f'#!/bin/sh\necho "$@" > {started_with}\n')
+        (folder / "browser").chmod(0o700)
+        environment |= {"BROWSER": f"{folder / 'browser'} %s"}
         program = stack.enter_context(Program("fedbridge console", command, env=environment, cwd=folder))
         (address,) = re.findall(r"http://127\.0\.0\.1:\d+/\S+", program.read_line(START_SECONDS))
-        yield Running(address, *references)
+        program.wait_until(
+            lambda: started_with.is_file() and started_with.stat().st_size, seconds=START_SECONDS
+        )
+        yield Running(address, *references, started_with)
 
 
 def _prepare_account(environment):
@@ -266,8 +277,24 @@ def test_on_a_narrow_screen_nothing_is_cut_off(chromium, running):
     page = context.new_page()
     for path in ("/", "/connections/bank", "/keys", "/failures"):
         page.goto(running.address.replace("/?", f"{path}?"))
+        page.wait_for_url(lambda url: "token=" not in url)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, path
+    context.close()
+
+
+def test_what_the_browser_is_started_with_tells_other_users_nothing(chromium, running):
+    """Its command line stands in the list of processes, and had the token in it."""
+    (started_with,) = running.started_with.read_text().split()
+    file = Path(started_with.removeprefix("file://"))
+    assert "token=" not in started_with
+    assert file.parent.stat().st_mode & 0o077 == 0
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(started_with)
+
+    expect(page).to_have_title(re.compile("Connections"))
+    assert page.url == running.address.partition("?")[0]
     context.close()
 
 

@@ -6,6 +6,7 @@ import argparse
 import webbrowser
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import ConfigurationError
@@ -69,16 +70,30 @@ def run(options: argparse.Namespace) -> int:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or "is no port"
         raise ConfigurationError(f"--port: {options.port}: {why}; without it a free one is taken") from None
-    with console:
+    with console, TemporaryDirectory(prefix="fedbridge-") as folder:
         print(f"fedbridge console: {console.guard.address}", flush=True)
         print("The address is for you alone: whoever has it sees what you see. Ctrl-C ends it.", flush=True)
         if options.browser:
-            webbrowser.open(console.guard.address)
+            print(
+                "A browser that opens and shows no console may not read files: give it the address.",
+                flush=True,
+            )
+            webbrowser.open(_handed_over(console.guard.address, Path(folder)))
         try:
             console.serve_forever(0.1)
         except KeyboardInterrupt:
             print("\nfedbridge console: ended")
     return 0
+
+
+def _handed_over(address: str, folder: Path) -> str:
+    """Return the URL of a file that leads to the address, and that nobody else can read.
+
+    What a browser is started with stands in the list of processes, for every user of the machine.
+    """
+    file = folder / "console.html"
+    file.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">', "utf-8")
+    return file.as_uri()
 
 
 def desk_of(options: argparse.Namespace) -> Any:

@@ -49,11 +49,15 @@ class Guard:
         given = parse_qs(urlsplit(target).query).get("token", [])
         return len(given) == 1 and self._is_token(given[0])
 
-    def refuses(self, method: str, headers: Mapping[str, str]) -> str | None:
-        """Return why a request is refused, None if it is not. Header names are lower-case."""
+    def refuses(self, method: str, target: str, headers: Mapping[str, str]) -> str | None:
+        """Return why a request is refused, None if it is not. Header names are lower-case.
+
+        Whoever brings the token may come from anywhere: the file that hands it to the browser is a site of its own.
+        """
         if headers.get("host", "").lower() not in self.hosts:
             return "This is not an address of the console."
-        if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        elsewhere = headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+        if elsewhere and not (method == "GET" and self.introduces(target)):
             return "Another site sent this request."
         if method == "POST" and headers.get("origin") not in {f"http://{host}" for host in self.hosts}:
             return "Another page sent this request."

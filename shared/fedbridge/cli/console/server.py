@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from fedbridge.cli.console.guard import Guard
-from fedbridge.cli.console.pages import HEADERS, refused, route
+from fedbridge.cli.console.pages import HEADERS, introduced, refused, route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,13 +59,12 @@ class _Handler(BaseHTTPRequestHandler):
         guard, headers = self.server.guard, {name.lower(): value for name, value in self.headers.items()}
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             self.close_connection = True  # What nobody reads of a body is no next request.
-        problem = guard.refuses(self.command, headers)
+        problem = guard.refuses(self.command, self.path, headers)
         if problem is not None:
             self._send(refused(problem, 403))
             return
         if self.command == "GET" and guard.introduces(self.path):
-            # On to an address without the token, which would otherwise stay in the history.
-            self._redirect(urlsplit(self.path).path, cookie=guard.cookie)
+            self._send(introduced(), onward=urlsplit(self.path).path)
             return
         if not guard.knows(headers):
             self._send(refused("Open the address that fedbridge console printed: it holds a token.", 403))
@@ -91,20 +90,19 @@ class _Handler(BaseHTTPRequestHandler):
             traceback.print_exc()
             return refused("The console failed at this; its terminal says where.", 500)
 
-    def _redirect(self, path: str, *, cookie: str) -> None:
-        self.send_response_only(303)
-        # Browsers take a backslash for a slash, and two slashes for another host.
-        self.send_header("location", "/" + quote(path.lstrip("/"), safe="/%"))
-        self.send_header("set-cookie", cookie)
-        self._end(b"")
+    def _send(self, page: Page, *, onward: str | None = None) -> None:
+        """Answer; `onward` is where a browser goes that has just been let in, with its cookie and without the token.
 
-    def _send(self, page: Page) -> None:
+        By a page in between, not by a redirect: who comes from another site would take the strict cookie to neither.
+        """
         self.send_response_only(page.status)
         for name, value in HEADERS.items():
             self.send_header(name, value)
-        self._end(page.html.encode("utf-8"))
-
-    def _end(self, body: bytes) -> None:
+        if onward is not None:
+            self.send_header("set-cookie", self.server.guard.cookie)
+            # Browsers take a backslash for a slash, and two slashes for another host.
+            self.send_header("refresh", f"0; url=/{quote(onward.lstrip('/'), safe='/%')}")
+        body = page.html.encode("utf-8")
         self.send_header("content-length", str(len(body)))
         if self.close_connection:
             self.send_header("connection", "close")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from fedbridge.cli.console.desk import Unavailable
-from fedbridge.cli.console.html import HEADERS, Page, page, tag
+from fedbridge.cli.console.html import HEADERS, Page, link, page, tag
 from fedbridge.cli.console.pages import connection, failures, keys, overview
 from fedbridge.errors import FedbridgeError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fedbridge.cli.console.desk import Desk
 
-__all__ = ["HEADERS", "refused", "route"]
+__all__ = ["HEADERS", "introduced", "refused", "route"]
 
 
 def route(desk: Desk, method: str, path: str, query: Mapping[str, str], form: Mapping[str, str]) -> Page:
@@ -39,6 +39,11 @@ def route(desk: Desk, method: str, path: str, query: Mapping[str, str], form: Ma
     except (Unavailable, FedbridgeError) as failure:
         return page("This could not be read", tag("p", str(failure)), bridge=desk.title, status=502)
     return _missing(desk)
+
+
+def introduced() -> Page:
+    """Return the page for a browser on its way in."""
+    return page("One moment", tag("p", link("/", "On to the console")))
 
 
 def refused(why: str, status: int) -> Page:
