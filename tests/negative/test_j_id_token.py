@@ -16,7 +16,7 @@ from joserfc.jwk import OKPKey
 from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.jws import b64url, encode_json
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
-from fedbridge.rp.jwks import parse_jwk_set
+from fedbridge.rp.jwk_set import parse_jwk_set
 from fedbridge.rp.jwt import Accepted, read_header, verify_signature
 from tests.negative.id_tokens import passes, pinned, raw, refuse, resigned, sign_raw
 from tests.support.wycheproof import wycheproof

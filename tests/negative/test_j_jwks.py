@@ -10,7 +10,7 @@ from joserfc.jwk import OKPKey
 
 from fedbridge.errors import UpstreamError
 from fedbridge.jws import b64url
-from fedbridge.rp.jwks import MAX_KEYS, parse_jwk_set
+from fedbridge.rp.jwk_set import MAX_KEYS, parse_jwk_set
 from tests.fakes.http import json_answer
 from tests.negative.id_tokens import passes, pinned, raw, refuse
 from tests.unit.rp.idp import FakeIdp, native, private_key, public_jwk

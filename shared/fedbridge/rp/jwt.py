@@ -18,7 +18,8 @@ from fedbridge.errors import ConfigurationError, UpstreamError
 from fedbridge.model.connection import HMAC_ALGORITHMS, SIGNATURE_ALGORITHMS
 from fedbridge.rp.base64url import decode_base64url
 from fedbridge.rp.context import Context
-from fedbridge.rp.jwks import JwksSource, VerificationKey
+from fedbridge.rp.jwk_set import VerificationKey
+from fedbridge.rp.jwks import JwksSource
 from fedbridge.strict_json import InvalidJson, decode_object
 
 MAX_TOKEN = 64 * 1024

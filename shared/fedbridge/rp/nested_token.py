@@ -15,7 +15,8 @@ from fedbridge.model.policies import NestedToken
 from fedbridge.rp.claim_checks import check_lifetime, check_parties
 from fedbridge.rp.context import Context
 from fedbridge.rp.errors import assurance_not_met
-from fedbridge.rp.jwks import MAX_KEYS, JwkSet, JwksSource, KeyDocument, VerificationKey, usable_keys
+from fedbridge.rp.jwk_set import MAX_KEYS, JwkSet, VerificationKey, usable_keys
+from fedbridge.rp.jwks import JwksSource, KeyDocument
 from fedbridge.rp.jwt import Accepted, verify_jwt
 from fedbridge.strict_json import InvalidJson, decode_object
 

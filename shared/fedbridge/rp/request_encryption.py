@@ -12,7 +12,8 @@ from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey, RSAKey
 
 from fedbridge.rp.context import Context
-from fedbridge.rp.jwks import JwksSource, import_public_key
+from fedbridge.rp.jwk_set import import_public_key
+from fedbridge.rp.jwks import JwksSource
 
 CURVES: Mapping[str, ec.EllipticCurve] = {
     "P-256": ec.SECP256R1(),

@@ -9,7 +9,7 @@ from fedbridge.model.connection import Connection
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.metadata import ProviderMetadata
 from fedbridge.ports import OutboundRequest
-from fedbridge.rp import jwks, metadata
+from fedbridge.rp import jwk_set, jwks, metadata
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.errors import upstream_error
 from fedbridge.strict_json import decode_object
@@ -65,14 +65,14 @@ def _keys(connection: Connection, uri: str, calls: Calls, deadline: Deadline) ->
     response = calls.get(connection, jwks.JWK_SET.name, request, deadline)
     if response.status != 200:
         raise upstream_error("jwks_unavailable", status=response.status)
-    jwks.parse_jwk_set(response.body)
+    jwk_set.parse_jwk_set(response.body)
     members = decode_object(response.body)["keys"]
     return {"uri": uri, "keys": [_only(JWK, each) for each in members if _is_public(each)]}
 
 
 def _is_public(member: Any) -> bool:
     """Tell whether a key may be stored at all: what is private or symmetric was published by mistake."""
-    return isinstance(member, dict) and not jwks.PRIVATE & member.keys()
+    return isinstance(member, dict) and not jwk_set.PRIVATE & member.keys()
 
 
 def _only(names: tuple[str, ...], document: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from joserfc.jwk import OctKey
 from fedbridge.errors import ConfigurationError
 from fedbridge.rp.client_assertion import fits_hmac
 from fedbridge.rp.context import Context
-from fedbridge.rp.jwks import VerificationKey
+from fedbridge.rp.jwk_set import VerificationKey
 
 
 def secret_key(context: Context, *, kid: str | None, algorithm: str) -> VerificationKey:

@@ -15,7 +15,8 @@ from fedbridge.cli.check.observed import one_line
 from fedbridge.errors import DeadlineExceeded, FedbridgeError, UpstreamError
 from fedbridge.ports import OutboundRequest
 from fedbridge.rp.base64url import decode_base64url
-from fedbridge.rp.jwks import JWK_SET, MAX_BYTES, MAX_KEYS, MIN_RSA_BITS, parse_jwk_set
+from fedbridge.rp.jwk_set import MAX_KEYS, MIN_RSA_BITS, parse_jwk_set
+from fedbridge.rp.jwks import JWK_SET, MAX_BYTES
 from fedbridge.rp.request_encryption import choose_key
 from fedbridge.strict_json import InvalidJson, decode_object
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fedbridge.cli.check.discovery import Provider
     from fedbridge.cli.check.finding import Finding
     from fedbridge.model.connection import Connection
-    from fedbridge.rp.jwks import JwkSet
+    from fedbridge.rp.jwk_set import JwkSet
 
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from fedbridge.jws import b64url, sign_compact
-from fedbridge.rp.jwks import import_public_key
+from fedbridge.rp.jwk_set import import_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

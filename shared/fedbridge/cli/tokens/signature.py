@@ -8,7 +8,8 @@ from fedbridge.cli.tokens.codes import found
 from fedbridge.errors import DeadlineExceeded, UpstreamError
 from fedbridge.model.connection import SIGNATURE_ALGORITHMS
 from fedbridge.ports import OutboundRequest
-from fedbridge.rp.jwks import MAX_BYTES, JwkSet, parse_jwk_set
+from fedbridge.rp.jwk_set import JwkSet, parse_jwk_set
+from fedbridge.rp.jwks import MAX_BYTES
 from fedbridge.rp.jwt import Accepted, read_header, verify_signature
 from fedbridge.rp.metadata import discovery_url
 from fedbridge.strict_json import InvalidJson, decode_object
