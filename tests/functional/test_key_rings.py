@@ -15,9 +15,11 @@ import time_machine
 from cryptography import x509
 from moto import mock_aws
 
-from fedbridge.cli import main
+from fedbridge.cli import main, parser
 from fedbridge.cli.key_rings import open_rings
+from fedbridge.cli.registration_desk import opened
 from fedbridge.configuration.document import decode
+from fedbridge.errors import ConfigurationError
 from fedbridge.flows.rotation import rotate, stage
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
@@ -418,3 +420,27 @@ def test_rings_of_a_saml_connection_have_certificates_in_its_metadata(operator, 
     assert "signs nothing" in capsys.readouterr().err
     assert operator.keys("list") == 0
     assert "waits: upload it at the provider, then fedbridge keys confirm" in capsys.readouterr().out
+
+
+def test_keys_of_a_ring_are_registered_as_they_are_published(operator):
+    path = operator.write({"bank": BANK}, acme=ringed())
+    operator.keys("init", str(path), "--environment", "prod")
+    options = parser().parse_args(
+        [
+            "register",
+            "acme",
+            "--file",
+            str(path),
+            "--environment",
+            "prod",
+            "--table",
+            TABLE,
+            "--state",
+            str(operator.folder),
+        ]
+    )
+    with opened(options) as desk:
+        assert [jwk["kid"] for jwk in desk.connection.client_jwks] == [operator.ring().state.active.kid]
+    options.table = None
+    with pytest.raises(ConfigurationError, match="ring:bank: a key ring is filled in"), opened(options):
+        pass

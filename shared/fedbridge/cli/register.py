@@ -25,6 +25,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument("connection", metavar="CONNECTION")
     parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
     parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
+    parser.add_argument(
+        "--table", help="the stack's output ConnectionsTable, where key rings fill the connection"
+    )
     parser.add_argument("--environment", help="names the secret where registration.access_token does not")
     parser.add_argument(
         "--keys", choices=["uri", "inline"], help="register the URL of client-jwks.json, or the keys in it"

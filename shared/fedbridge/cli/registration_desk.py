@@ -13,6 +13,7 @@ from fedbridge.aws import sdk_client
 from fedbridge.cli.address import base_url_of
 from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.cli.dev import loopback_hosts
+from fedbridge.cli.key_rings import open_rings
 from fedbridge.cli.rescue import Rescue
 from fedbridge.cli.secret_store import SecretStore
 from fedbridge.configuration.registration_rules import registration_problems
@@ -158,6 +159,9 @@ def opened(options: argparse.Namespace) -> Iterator[Desk]:
     clients = functools.cache(sdk_client)
     secrets = CachedSecrets(clients, allow_local=options.local, telemetry=Quiet())
     keys = CachedKeys(secrets, clients, trust_stored=False)
+    if options.table is not None:
+        rings = open_rings(options.table, None, keys=keys, secrets=secrets)
+        connection = rings.fill({connection.name: connection})[connection.name]
     store = SecretStore(clients, allow_local=options.local)
     access_token = registration.access_token or _default_reference(options)
     store.check(access_token)
