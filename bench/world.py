@@ -38,8 +38,8 @@ from fedbridge.model.connection import (
 )
 from fedbridge.model.deadline import Deadline
 from fedbridge.op.client_authentication import secret_hash
+from fedbridge.publishing import publishable
 from fedbridge.store.connections_dynamodb import ConnectionPublisher
-from fedbridge.wiring import publishable
 from tests.counterparts.process import Program, clean_environment
 
 ROOT = Path(__file__).resolve().parents[1]

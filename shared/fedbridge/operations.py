@@ -15,6 +15,7 @@ from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring_keys import RingKeyMaker
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.net.outbound import OutboundClient
+from fedbridge.publishing import publishable
 from fedbridge.secret_turns import SecretTurns, take_turns
 from fedbridge.settings import read_settings
 from fedbridge.snapshots import Snapshots, refresh_snapshots
@@ -22,7 +23,7 @@ from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher
 from fedbridge.telemetry.powertools import PowertoolsTelemetry
 from fedbridge.user_pools import CognitoProviderClients
-from fedbridge.wiring import key_rings, publishable
+from fedbridge.wiring import key_rings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,23 +7,20 @@ httpx, and nobody loads an SDK that the settings do not ask for.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fedbridge import snap_start
-from fedbridge.errors import ConfigurationError
 from fedbridge.flows.services import BackChannel, FrontChannel
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring import IdTokenKeyRing
 from fedbridge.keys.secrets import CachedSecrets
-from fedbridge.model.deadline import Deadline
 from fedbridge.settings import Settings, read_settings
 from fedbridge.store.registry import CachingConnectionRegistry
 from fedbridge.telemetry.powertools import PowertoolsTelemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from fedbridge.keys.calls import ClientFactory
@@ -44,9 +41,6 @@ if TYPE_CHECKING:
         UserProfiles,
     )
     from fedbridge.triggers.services import Triggers
-
-KEY_BUDGET = 20.0
-"""Seconds for loading the keys of one connection when it is published or read from a file."""
 
 
 def front_channel(environ: Mapping[str, str]) -> FrontChannel:
@@ -177,84 +171,6 @@ def key_rings(table: str, clients: ClientFactory) -> KeyRings:
     return DynamoDBKeyRings(clients("dynamodb"), table, encode=encode_ring, decode=decode_ring)
 
 
-def publishable(connection: Connection, keys: Keys, secrets: Secrets) -> Connection:
-    """Return the connection as it is published: with its public keys, and the version that follows from all of it.
-
-    Raises ConfigurationError, KeyUnavailable: a key that cannot sign or decrypt, or a certificate that is not its key's, is
-    found here and not in somebody's sign-in.
-    """
-    from fedbridge.configuration.document import version_of  # noqa: PLC0415
-    from fedbridge.keys.client import client_jwks, request_object_jwks  # noqa: PLC0415
-    from fedbridge.keys.jwk import jwk_thumbprint  # noqa: PLC0415
-
-    deadline = Deadline.after(KEY_BUDGET)
-    jwks = client_jwks(connection.client_authentication, keys=keys, secrets=secrets, deadline=deadline)
-    if connection.saml is not None:
-        from fedbridge.keys.certified import certified_jwks  # noqa: PLC0415
-
-        jwks += certified_jwks(connection.saml, keys=keys, secrets=secrets, deadline=deadline)
-    if connection.authorization.request_object is not None:
-        policy = connection.authorization.request_object
-        jwks += request_object_jwks(policy, signing=jwks, keys=keys, deadline=deadline)
-    certificates = _certificate_jwks(connection, keys, secrets, deadline)
-    signing = (*jwks, *certificates)
-    if {jwk_thumbprint(jwk) for jwk in jwks} & {jwk_thumbprint(jwk) for jwk in certificates}:
-        raise ConfigurationError(
-            "mutual_tls.key: this key signs as well, behind another reference: one key, one use"
-        )
-    if connection.client_authentication.method == "self_signed_tls_client_auth":
-        jwks += certificates
-    if connection.token_decryption is not None:
-        from fedbridge.keys.client_decryption import decryption_jwks  # noqa: PLC0415
-
-        jwks += decryption_jwks(connection.token_decryption, signing=signing, keys=keys, deadline=deadline)
-    complete = replace(connection, client_jwks=jwks)
-    return replace(complete, version=version_of(complete))
-
-
-def all_publishable(
-    connections: Mapping[str, Connection], keys: Keys, secrets: Secrets
-) -> dict[str, Connection]:
-    """Return the connections of a file as they are published, by name.
-
-    Raises as `publishable` does, and ConfigurationError for a key that two of them share behind different references.
-    """
-    from fedbridge.configuration.rules import problems_between  # noqa: PLC0415
-
-    ready = {name: publishable(connection, keys, secrets) for name, connection in connections.items()}
-    deadline = Deadline.after(KEY_BUDGET)
-    compared = {
-        name: replace(each, client_jwks=(*each.client_jwks, *_unpublished(each, keys, secrets, deadline)))
-        for name, each in ready.items()
-    }
-    shared = problems_between(compared)
-    if shared:
-        raise ConfigurationError(
-            problems=tuple(f"{name}: {problem.path}: {problem.message}" for name, problem in shared)
-        )
-    return ready
-
-
-def _unpublished(
-    connection: Connection, keys: Keys, secrets: Secrets, deadline: Deadline
-) -> Iterator[dict[str, Any]]:
-    """Yield the public keys that are compared with those of other connections all the same."""
-    yield from _certificate_jwks(connection, keys, secrets, deadline)
-    if connection.token_decryption is not None:
-        for reference in connection.token_decryption.retired_keys:
-            yield dict(keys.decrypter(reference, deadline).public_jwk)
-
-
-def _certificate_jwks(
-    connection: Connection, keys: Keys, secrets: Secrets, deadline: Deadline
-) -> tuple[dict[str, Any], ...]:
-    if connection.mutual_tls is None:
-        return ()
-    from fedbridge.keys.client_certificate import certificate_jwks  # noqa: PLC0415
-
-    return certificate_jwks(connection.mutual_tls, keys=keys, secrets=secrets, deadline=deadline)
-
-
 def _shared(settings: Settings) -> tuple[dict[str, Any], Keys, Secrets, ClientFactory]:
     clients = cache(_sdk_client)
     telemetry: Telemetry = PowertoolsTelemetry(connection_metrics=settings.metric_connections)
@@ -302,6 +218,7 @@ def _connections(
         source = DynamoDBConnections(clients("dynamodb"), location, decode)
         return CachingConnectionRegistry(source, telemetry=telemetry)
     from fedbridge.configuration.file import load  # noqa: PLC0415
+    from fedbridge.publishing import all_publishable  # noqa: PLC0415
     from fedbridge.store.connections_file import FileConnections  # noqa: PLC0415
 
     def read(path: Path) -> dict[str, Connection]:

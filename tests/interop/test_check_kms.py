@@ -17,8 +17,8 @@ from fedbridge.configuration.file import load
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
+from fedbridge.publishing import publishable
 from fedbridge.store.connections_dynamodb import ConnectionPublisher
-from fedbridge.wiring import publishable
 from tests.counterparts.oidc_provider import Client, OidcProvider
 from tests.interop.checking import run_check
 from tests.support.kms import create_key, running_ministack

@@ -19,7 +19,7 @@ from fedbridge.model.connection import AuthorizationRequestProfile, ClientAuthen
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import DPoP, MutualTls
 from fedbridge.ports import ClientCertificate, OutboundRequest, OutboundResponse
-from fedbridge.wiring import all_publishable, publishable
+from fedbridge.publishing import all_publishable, publishable
 from tests.fakes.certificates import Authority
 from tests.fakes.http import json_answer
 from tests.fakes.peers import Peer, answer

@@ -12,9 +12,9 @@ from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.connection import AuthorizationRequestProfile, ClientAuthentication
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import MutualTls, Registration, RequestObject, TokenDecryption
+from fedbridge.publishing import all_publishable, publishable
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.registration import MAX_BYTES, Registrar
-from fedbridge.wiring import all_publishable, publishable
 from tests.fakes.http import FakeHttpClient, json_answer
 from tests.fakes.registrar import RegistrarServer
 from tests.fakes.registry import FakeRegistry

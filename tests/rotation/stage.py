@@ -19,8 +19,9 @@ from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import KeyRing, RingState, StoredRing
 from fedbridge.model.logout import UserPool
 from fedbridge.op.client_authentication import secret_hash
+from fedbridge.publishing import publishable
 from fedbridge.store.connections_dynamodb import ConnectionPublisher
-from fedbridge.wiring import key_rings, publishable
+from fedbridge.wiring import key_rings
 from tests.conformance.transactions import soon
 from tests.rotation.aws import Aws
 from tests.rotation.bridge import ENVIRONMENT, TABLE, Bridge

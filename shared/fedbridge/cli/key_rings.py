@@ -17,7 +17,7 @@ from fedbridge.keys.pem import certificates_der
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import DECRYPTION, KeyRing, RingKey, RingState, StoredRing, staged
 from fedbridge.operations import rotation
-from fedbridge.wiring import publishable
+from fedbridge.publishing import publishable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

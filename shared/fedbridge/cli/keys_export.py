@@ -18,7 +18,7 @@ from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import DAY, DECRYPTION
-from fedbridge.wiring import publishable
+from fedbridge.publishing import publishable
 
 if TYPE_CHECKING:
     import argparse

@@ -26,10 +26,10 @@ from fedbridge.model.connection import SIGNATURE_ALGORITHMS
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.policies import Registration
 from fedbridge.net.outbound import OutboundClient
+from fedbridge.publishing import publishable
 from fedbridge.rp.calls import Calls
 from fedbridge.rp.client_metadata import Facts
 from fedbridge.rp.registration import Answer, IdentityProvider, Registrar
-from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
     import argparse

@@ -9,8 +9,8 @@ from fedbridge.cli.check.codes import found
 from fedbridge.cli.check.observed import one_line
 from fedbridge.errors import FedbridgeError, UpstreamError
 from fedbridge.ports import OutboundRequest
+from fedbridge.publishing import publishable
 from fedbridge.strict_json import InvalidJson, decode_object
-from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ from fedbridge.keys.jwk import jwk_thumbprint, thumbprint
 from fedbridge.keys.pem import certificates_der
 from fedbridge.keys.strength import require_strong
 from fedbridge.model.connection import HMAC_ALGORITHMS
+from fedbridge.publishing import publishable
 from fedbridge.rp.client_assertion import fits_hmac
-from fedbridge.wiring import publishable
 
 if TYPE_CHECKING:
     from fedbridge.cli.check.context import CheckContext

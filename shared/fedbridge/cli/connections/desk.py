@@ -20,10 +20,10 @@ from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.secrets import CachedSecrets
 from fedbridge.model.deadline import Deadline
 from fedbridge.net.outbound import OutboundClient
+from fedbridge.publishing import all_publishable, publishable
 from fedbridge.snapshots import ASKING, Snapshots
 from fedbridge.store.client_secrets_dynamodb import DynamoDBSecretStates
 from fedbridge.store.connections_dynamodb import ConnectionPublisher, PublishedItem
-from fedbridge.wiring import all_publishable, publishable
 
 if TYPE_CHECKING:
     import argparse
