@@ -16,10 +16,10 @@ from fedbridge.errors import FedbridgeError, UpstreamError
 from fedbridge.net.client_tls import present
 from fedbridge.net.outbound import tls_context
 from fedbridge.net.targets import parse_private_hosts, parse_target, vet
-from fedbridge.net.transport import system_resolver
+from fedbridge.net.transport import MAX_ATTEMPTS, system_resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cryptography.x509 import Certificate
 
@@ -91,7 +91,7 @@ def _way(context: CheckContext, url: str) -> Iterator[Finding]:
         yield found("target_refused", f"{host} is not a public host on port 443.")
         return
     try:
-        certificate = _certificate(context, target, addresses[0])
+        certificate = _certificate(context, target, addresses[:MAX_ATTEMPTS])
     except ssl.SSLCertVerificationError as error:
         yield found(_code(error), f"{host}: {error.verify_message}.")
     except ssl.SSLError as error:
@@ -109,9 +109,19 @@ def _code(error: ssl.SSLCertVerificationError) -> str:
     return _VERIFY_CODES.get(error.verify_code, "tls_failed")
 
 
-def _certificate(context: CheckContext, target: Target, address: str) -> Certificate | None:
+def _connected(addresses: Sequence[str], port: int) -> socket.socket:
+    """Connect to the first address that answers, as a sign-in does: one that is dead is nothing that anybody notices."""
+    *others, last = addresses
+    for address in others:
+        with contextlib.suppress(OSError):
+            return socket.create_connection((address, port), CONNECT / len(addresses))
+    return socket.create_connection((last, port), CONNECT)
+
+
+def _certificate(context: CheckContext, target: Target, addresses: Sequence[str]) -> Certificate | None:
     """Return the server's certificate, verified as the runtime verifies it; None where there is none to read."""
-    with socket.create_connection((address, target.port), CONNECT) as connected:
+    with _connected(addresses, target.port) as connected:
+        connected.settimeout(CONNECT)
         if target.scheme == "http":
             return None
         tls = tls_context(context.options.ca_bundle)
