@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 from fedbridge.cli.check.authorization import knows_client
 from fedbridge.cli.check.clock import NOTICEABLE, bridge_ahead, idp_ahead
@@ -37,6 +38,7 @@ PLACEHOLDER = "https://bridge.invalid"
 """Stands for the bridge's address where nobody has said it: a made-up code was issued for no redirect URI."""
 
 _SECRET = frozenset({"client_secret_basic", "client_secret_post", "client_secret_jwt"})
+_SENT = frozenset({"client_secret_basic", "client_secret_post"})
 _ASSERTION = frozenset({"private_key_jwt", "apple_client_secret"})
 _TLS = frozenset({"tls_client_auth", "self_signed_tls_client_auth"})
 _WORDS: tuple[tuple[str, str, frozenset[str]], ...] = (
@@ -179,13 +181,25 @@ def _alternatives(context: CheckContext, method: str) -> Iterator[_Alternative]:
                     words=f"`audience: {audience}`",
                     context=_with(context, replace(profile, audience=audience)),
                 )
+    if method in _SENT:
+        yield from _other_ways(context, method)
+
+
+def _other_ways(context: CheckContext, method: str) -> Iterator[_Alternative]:
+    """Yield how else the secret could be sent, nothing twice that looks the same; one that only signs never leaves us."""
+    profile = context.connection.client_authentication
+    secret = context.secrets.get(profile.secret or "", context.deadline())
+    told = (context.connection.client_id, secret)
+    is_plain = all(quote_plus(each) == each for each in told)
+    tried = (method, "form" if is_plain or method == "client_secret_post" else profile.basic_encoding)
     for other, encoding in (
         ("client_secret_basic", "form"), ("client_secret_basic", "raw"), ("client_secret_post", "form"),
     ):  # fmt: skip
-        if method in _SECRET and (other, encoding) != (method, profile.basic_encoding):
-            words = f"`method: {other}`" + (", `basic_encoding: raw`" if encoding == "raw" else "")
-            changed = replace(profile, method=other, basic_encoding=encoding)  # type: ignore[arg-type]
-            yield _Alternative(code="client_method_wrong", words=words, context=_with(context, changed))
+        if (other, encoding) == tried or (encoding == "raw" and is_plain):
+            continue
+        words = f"`method: {other}`" + (", `basic_encoding: raw`" if encoding == "raw" else "")
+        changed = replace(profile, method=other, basic_encoding=encoding)  # type: ignore[arg-type]
+        yield _Alternative(code="client_method_wrong", words=words, context=_with(context, changed))
 
 
 def _with(context: CheckContext, profile: ClientAuthentication) -> CheckContext:

@@ -1,6 +1,7 @@
 """Why a client is refused, where the IdP says so and nothing else that is tried is taken."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,13 +20,13 @@ METADATA = ProviderMetadata(
 )
 KEY = ClientAuthentication(method="private_key_jwt", key="file:key")
 SECRET = ClientAuthentication(method="client_secret_basic", secret="file:secret")
+SIGNS = ClientAuthentication(method="client_secret_jwt", secret="file:secret", algorithm="HS256")
 
 
 @pytest.fixture
 def asked(http, keys, context):
-    keys.signers["file:key"], keys.values["file:secret"] = FakeSigner(), "secret"
-
-    def ask(authentication, *answers):
+    def ask(authentication, *answers, secret="secret"):
+        keys.signers["file:key"], keys.values["file:secret"] = FakeSigner(), secret
         http.answer("POST", f"{IDP}/token", *answers)
         checking = client_findings(context(client_authentication=authentication), METADATA)
         found = []
@@ -90,7 +91,29 @@ def test_only_a_few_requests_are_made(asked, http):
     assert len(http.sent) == 3
     http.sent.clear()
     asked(SECRET, refused())
-    assert len(http.sent) == 3
+    assert len(http.sent) == 2
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("encoding", ["form", "raw"])
+@pytest.mark.parametrize("secret", ["plain", "of+signs/="])
+def test_no_request_that_was_refused_is_sent_again(asked, http, method, encoding, secret):
+    """Encodings that make no difference were tried as if they did: each refusal counts towards locking the client."""
+    authentication = replace(SECRET, method=method, basic_encoding=encoding)
+    asked(authentication, refused(), secret=secret)
+    sent = [(each.headers.get("authorization"), b"client_secret=" in each.body) for each in http.sent]
+    assert len(set(sent)) == len(sent) == (2 if secret == "plain" else 3)
+
+
+def test_a_secret_that_only_signs_is_not_sent(asked, http):
+    """With client_secret_jwt it was, in a header and in a form, as soon as an assertion was refused."""
+    secret = "of-thirty-two-characters-and-more"
+    assert asked(SIGNS, refused(), secret=secret) == (["client_secret_wrong"], False)
+    assert len(http.sent) > 1
+    for each in http.sent:
+        assert b"client_assertion=" in each.body
+        assert b"client_secret=" not in each.body
+        assert "authorization" not in each.headers
 
 
 def test_401_without_an_error_is_about_the_client_too(asked):
