@@ -8,6 +8,7 @@ Each caller has an endpoint of its own, by which it is told from the others:
 """
 
 import io
+import itertools
 import json
 import re
 import threading
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["CREDENTIALS", "Call", "RecordedAws", "recorded_aws"]
 
 
+_numbers = itertools.count(700_000_000_000)
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of an API, such as ("dynamodb", "PutItem", {…})."""
@@ -42,9 +46,10 @@ class Call:
 
 
 class RecordedAws:
-    """The account. `kms` holds the keys, by ARN."""
+    """The account, which nothing else in this process shares. `kms` holds the keys, by ARN."""
 
     def __init__(self) -> None:
+        self.number = f"{next(_numbers):012}"
         self.url = ""
         self.kms = kms.FakeKms()
         self.calls: defaultdict[str, list[Call]] = defaultdict(list)
@@ -62,6 +67,7 @@ class RecordedAws:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         _, caller, *rest = environ["PATH_INFO"].split("/")
         environ["PATH_INFO"] = "/" + "/".join(rest)
+        environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.number  # moto keeps its accounts for the life of the process
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         with self._one_at_a_time:
