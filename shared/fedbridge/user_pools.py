@@ -26,6 +26,7 @@ MAX_PAGES = 5
 """Pages of ListUsers that are read for one address."""
 
 _TRANSIENT = frozenset({"TooManyRequestsException", "ThrottlingException", "InternalErrorException"})
+_MAY_MEND = frozenset({"user_pool_unavailable", "user_pool_unreachable"})
 _REASONS: Mapping[str, str] = {
     "AccessDeniedException": "user_pool_access_denied",
     "AliasExistsException": "user_pool_identity_taken",
@@ -56,18 +57,20 @@ class _Calls:
     ) -> Any:
         """Return the answer, None where Cognito answers one of the error codes in `absent`."""
         method = getattr(self._clients("cognito-idp"), operation)
-        for attempt in range(1, ATTEMPTS):
+        unanswered: UserPoolError | None = None
+        for attempt in range(1, ATTEMPTS + 1):
             deadline.remaining()
             try:
                 return _answer(method, parameters, absent)
             except UserPoolError as failure:
-                pause = PAUSE * attempt
-                if failure.reason not in {"user_pool_unavailable", "user_pool_unreachable"}:
+                if failure.reason not in _MAY_MEND:
+                    # A refusal tells nothing of a try before it, which may have been carried out.
+                    raise unanswered or failure from failure
+                unanswered = failure
+                if attempt == ATTEMPTS or deadline.remaining() <= PAUSE * attempt:
                     raise
-                if deadline.remaining() <= pause:
-                    raise
-            self._sleep(pause)
-        return _answer(method, parameters, absent)
+            self._sleep(PAUSE * attempt)
+        raise AssertionError("unreachable")
 
 
 class CognitoUserPools(_Calls):

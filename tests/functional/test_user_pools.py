@@ -126,6 +126,16 @@ def test_what_does_not_mend_is_said(fault, reason, calls):
     assert (failure.value.reason, client.calls) == (reason, calls)
 
 
+def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_done():
+    """Cognito took the first try, and refuses the second one because it is still at it: a secret may have arrived."""
+    client = Faulty(
+        ReadTimeoutError(endpoint_url="https://cognito"), refusal("ConcurrentModificationException")
+    )
+    with pytest.raises(UserPoolError) as failure:
+        pools_of(client, []).sign_out("p", "u", deadline())
+    assert (failure.value.reason, client.calls) == ("user_pool_unreachable", 2)
+
+
 def test_nothing_is_called_or_waited_for_past_the_deadline():
     client = Faulty()
     with pytest.raises(DeadlineExceeded):
