@@ -52,6 +52,7 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
+_OFF = frozenset({"kms_key_invalid_state", "kms_key_not_found"})
 _MAYBE_MADE = frozenset({"kms_timeout", "kms_unavailable"})
 _SECRET_REASONS = {
     "InvalidRequestException": "deleted",
@@ -79,11 +80,20 @@ class RingKeyMaker:
         return self._make_secret(ring, policy, serial, again=again, now=now, deadline=deadline)
 
     def disable(self, key: RingKey, deadline: Deadline) -> bool:
-        """Disable a KMS key, which an operator can take back. A secret stays: its only off is to be deleted."""
+        """Disable a KMS key, which an operator can take back. A secret stays: its only off is to be deleted.
+
+        A key that somebody has deleted, or has scheduled for it, is off already.
+        """
         if not key.made or not key.reference.startswith("kms:"):
             return False
         arn = key.reference.removeprefix("kms:")
-        self._kms(lambda kms: kms.disable_key(KeyId=arn), arn, deadline)
+        try:
+            self._kms(lambda kms: kms.disable_key(KeyId=arn), arn, deadline)
+        except KeyUnavailable as failure:
+            elsewhere = arn.split(":")[3:4] != [self.clients("kms").meta.region_name]
+            if failure.reason not in _OFF or elsewhere:
+                raise
+            return False
         return True
 
     def secret_name(self, ring: str, policy: KeyRing, serial: int) -> str:

@@ -11,7 +11,7 @@ was never noted makes every later step wait. Times in seconds since the epoch, l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -204,6 +204,10 @@ class Step:
     kid: str | None = None
 
 
+_LAST: Mapping[Action, int] = {"disable": 1, "confirm": 2}
+"""Action → its turn among those that are due. A key that cannot be switched off holds up no other."""
+
+
 def upcoming(policy: KeyRing, state: RingState) -> tuple[Step, ...]:
     """Return what will happen, the earliest first."""
     if state.making is not None or not state.of("next", "active"):
@@ -217,11 +221,8 @@ def upcoming(policy: KeyRing, state: RingState) -> tuple[Step, ...]:
 def due(policy: KeyRing, state: RingState, now: float) -> Step:
     """Return the step that is to be taken now; `confirm` where nothing else is, `rest` until the next one otherwise."""
     steps = upcoming(policy, state)
-    now_due = [step for step in steps if step.at <= now]
-    return next(
-        (step for step in now_due if step.action != "confirm"),
-        now_due[0] if now_due else Step(action="rest", at=steps[0].at, kid=steps[0].kid),
-    )
+    now_due = sorted((step for step in steps if step.at <= now), key=lambda step: _LAST.get(step.action, 0))
+    return now_due[0] if now_due else Step(action="rest", at=steps[0].at, kid=steps[0].kid)
 
 
 def replaced_at(policy: KeyRing, key: RingKey) -> int:

@@ -207,6 +207,16 @@ def test_a_key_in_kms_is_disabled_and_all_others_are_left_to_people(account):
     assert account.kms.keys[arn].state == "Disabled"
 
 
+@pytest.mark.parametrize("code", ["KMSInvalidStateException", "NotFoundException"])
+def test_a_key_that_somebody_deleted_does_not_hold_its_ring_up_for_good(account, code):
+    made = account.make(IN_KMS)
+    account.kms.disable_key = _failing(account.kms.disable_key, [client_error(code, "DisableKey")] * 2)
+    assert account.maker().disable(made, soon()) is False
+    elsewhere = replace(made, reference=made.reference.replace("eu-west-1", "eu-north-1"))
+    with pytest.raises(KeyUnavailable):
+        account.maker().disable(elsewhere, soon())
+
+
 def _failing(operation: Any, faults: list[Exception]) -> Any:
     def call(**request: Any) -> Any:
         if faults:

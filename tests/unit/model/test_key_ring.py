@@ -121,6 +121,15 @@ def test_a_retired_key_is_accepted_for_its_time_then_removed_and_at_last_switche
     assert [each.kid for each in forgotten(state, "one").keys] == ["two"]
 
 
+def test_a_key_that_cannot_be_switched_off_holds_up_no_other():
+    state = noted(removed(activated(with_next(), "two"), "one"), T0 + 2 * DAY)
+    later = T0 + 2 * POLICY.rotate_every
+    assert due(POLICY, state, later).action == "stage"
+    state = noted(staged(POLICY, state, key("three")), later)
+    assert due(POLICY, state, later) == Step(action="disable", at=T0 + 2 * DAY + SPREAD, kid="one")
+    assert due(POLICY, state, later + CACHED) == Step(action="activate", at=later + CACHED, kid="three")
+
+
 def test_what_is_noted_keeps_its_time():
     state = with_next()
     assert noted(state, T0 + 50 * DAY) == state
