@@ -208,7 +208,7 @@ LEFT_OUT = {
     "fedbridge.aws", "fedbridge.configuration.document", "fedbridge.configuration.file",
     "fedbridge.configuration.ring_document", "fedbridge.configuration.rules", "fedbridge.fixtures_saml",
     "fedbridge.flows", "fedbridge.keys.certified", "fedbridge.keys.client", "fedbridge.keys.client_decryption",
-    "fedbridge.keys.jwk", "fedbridge.store.connections_file", "fedbridge.store.memory",
+    "fedbridge.keys.jwk", "fedbridge.publishing", "fedbridge.store.connections_file", "fedbridge.store.memory",
     "fedbridge.store.sessions_memory", "fedbridge.store.sessions_sqlite", "fedbridge.store.sqlite",
     "fedbridge.trigger_settings", "fedbridge.triggers.configuration", "fedbridge.triggers.services",
     "fedbridge.rp.revocation", "fedbridge.model.saml", "fedbridge",
