@@ -239,7 +239,8 @@ def test_a_good_connection_passes_its_check(page):
     picture(page, "console-connection.png")
     page.get_by_role("button", name="Check now").click()
 
-    expect(page.get_by_text("Nothing found: sign-ins should work.")).to_be_visible()
+    expect(page.get_by_text("Nothing found in what was looked at.")).to_be_visible()
+    expect(page.get_by_text("Cognito's side was not looked at")).to_be_visible()
 
 
 def test_a_broken_connection_is_told_what_to_mend(page):

@@ -15,6 +15,7 @@ from fedbridge.cli.check.codes import found
 from fedbridge.cli.check.context import BUDGET, CheckContext, CheckOptions
 from fedbridge.cli.check.report import Report
 from fedbridge.cli.check.run import run_checks
+from fedbridge.cli.cognito.calls import region_of
 from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.cli.dev import loopback_hosts
 from fedbridge.configuration.document import decode
@@ -46,14 +47,16 @@ def check(options: argparse.Namespace) -> int:
     except ConfigurationError as failure:
         return report.print(tuple(map(_problem, failure.problems)))
     with opened(options, connection, base_url) as context:
-        return report.print(run_checks(context), notes=_left_out(context))
+        return report.print(run_checks(context), notes=left_out(context))
 
 
 @contextlib.contextmanager
 def opened(
     options: argparse.Namespace, connection: Connection, base_url: str | None
 ) -> Iterator[CheckContext]:
-    """Open the way out and to the keys, as the runtime does."""
+    """Open the way out and to the keys, as the runtime does; raises ConfigurationError for options that lead nowhere."""
+    if options.user_pool is not None:
+        region_of(options.user_pool)
     probe = probes(connection, options.file.parent) if options.probe is None else options.probe
     hosts = [*options.private_host, *(_local_hosts(connection, base_url) if options.local else ())]
     clients = functools.cache(sdk_client)
@@ -117,15 +120,18 @@ def _local_hosts(connection: Connection, base_url: str | None) -> set[str]:
     return loopback_hosts(connection) | own
 
 
-def _left_out(context: CheckContext) -> tuple[str, ...]:
+def left_out(context: CheckContext) -> tuple[str, ...]:
     """Say what was not looked at, so that silence is not taken for praise."""
     notes = []
+    parties = context.connection.relying_parties
+    has_pool = context.options.user_pool is not None or any(party.user_pool for party in parties)
     if not context.options.probe and context.connection.protocol != "saml":
         notes.append("Client authentication and the authorization request were not tried: --probe does.")
     if context.base_url is None:
         notes.append("The redirect URI and what the bridge publishes were not looked at: give --base-url.")
-    parties = context.connection.relying_parties
-    if context.options.user_pool is None and all(party.user_pool is None for party in parties):
+        if has_pool:
+            notes.append("Where Cognito goes was not looked at: give --base-url.")
+    if not has_pool:
         notes.append("Cognito's side was not looked at: give --user-pool, or name it in the relying party.")
     if any(party.managed_secret is not None and not party.secret_hashes for party in parties):
         notes.append("Whether Cognito has the managed client secret is known where it is published: --table.")

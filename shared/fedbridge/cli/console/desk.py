@@ -65,6 +65,14 @@ class Detail:
     previous: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found, and what it did not look at: sentences, so that silence is not taken for praise."""
+
+    findings: tuple[Finding, ...]
+    left_out: tuple[str, ...] = ()
+
+
 class Unavailable(Exception):
     """Something that a page needs could not be read; the text says what, and what to do."""
 
@@ -82,7 +90,7 @@ class Desk(Protocol):
     def detail(self, name: str) -> Detail:
         """Return one."""
 
-    def check(self, name: str) -> tuple[Finding, ...]:
+    def check(self, name: str) -> Checked:
         """Test one for real, as `fedbridge check` does. Takes seconds."""
 
     def rotated_keys(self) -> Sequence[Key]:

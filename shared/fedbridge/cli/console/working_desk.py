@@ -5,16 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from fedbridge.cli.check.checking import opened
+from fedbridge.cli.check.checking import left_out, opened
 from fedbridge.cli.check.run import run_checks
 from fedbridge.cli.connections.addresses import addresses
-from fedbridge.cli.console.desk import Detail, Key, Row, Unavailable, Value
+from fedbridge.cli.console.desk import Checked, Detail, Key, Row, Unavailable, Value
 from fedbridge.cli.console.keys import keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fedbridge.cli.check.finding import Finding
     from fedbridge.cli.console.logs import Logs
     from fedbridge.cli.console.source import Entry, Source
     from fedbridge.cli.explain import Failure, Story
@@ -54,7 +53,7 @@ class WorkingDesk:
             previous=entry.previous,
         )
 
-    def check(self, name: str) -> tuple[Finding, ...]:
+    def check(self, name: str) -> Checked:
         """Run every check."""
         connection = self._source.one(name).connection
         if connection is None:
@@ -63,7 +62,7 @@ class WorkingDesk:
             )
         options = Namespace(**{**vars(self._options), "connection": name})
         with opened(options, connection, options.base_url) as context:
-            return run_checks(context)
+            return Checked(findings=run_checks(context), left_out=left_out(context))
 
     def rotated_keys(self) -> Sequence[Key]:
         """Return the keys of every ring."""

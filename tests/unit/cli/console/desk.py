@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedbridge.cli.check.finding import Finding
-from fedbridge.cli.console.desk import Detail, Key, Row, Unavailable, Value
+from fedbridge.cli.console.desk import Checked, Detail, Key, Row, Unavailable, Value
 from fedbridge.cli.explain import Failure, Step, Story
 
 NOW = 1_790_000_000.0
@@ -95,6 +95,7 @@ class FakeDesk:
         self.broken = broken
         self.rows = rows
         self.checked: list[str] = []
+        self.found = Checked(findings=(FINDING,))
         self.asked: list[str] = []
 
     def connections(self) -> tuple[Row, ...]:
@@ -118,10 +119,10 @@ class FakeDesk:
             previous="0a1b2c3d4e5f6071",
         )
 
-    def check(self, name: str) -> tuple[Finding, ...]:
+    def check(self, name: str) -> Checked:
         self.detail(name)
         self.checked.append(name)
-        return (FINDING,)
+        return self.found
 
     def rotated_keys(self) -> tuple[Key, ...]:
         self._open("keys")

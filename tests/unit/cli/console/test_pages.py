@@ -1,11 +1,15 @@
 """What the pages say, and that nothing that they show is taken for markup."""
 
+from dataclasses import replace
+
 import pytest
 
+from fedbridge.cli.console.desk import Checked
 from fedbridge.cli.console.html import HEADERS, STYLE
 from fedbridge.cli.console.pages import route
-from tests.unit.cli.console.desk import FAILURES, REFERENCE, FakeDesk
+from tests.unit.cli.console.desk import FAILURES, FINDING, REFERENCE, FakeDesk
 
+LEFT_OUT = "The rest was not looked at: give --user-pool."
 PATHS = (
     "/",
     "/keys",
@@ -80,6 +84,28 @@ def test_a_check_says_what_why_and_what_to_do():
     assert "Sign-ins fail, because of this:" in html
     assert "Nobody can sign in" in html
     assert "Register the JWKS URI" in html
+
+
+@pytest.mark.parametrize(
+    ("severities", "left_out", "said"),
+    [
+        ((), (), "Nothing found: sign-ins should work."),
+        ((), (LEFT_OUT,), "Nothing found in what was looked at."),
+        (("warning",), (), "Sign-ins should work."),
+        (("warning", "unknown"), (), "not everything could be told"),
+        (("unknown", "error"), (LEFT_OUT,), "Sign-ins fail, because of this:"),
+    ],
+)
+def test_a_check_that_did_not_look_everywhere_says_so(severities, left_out, said):
+    """It said that sign-ins should work where nobody had asked the provider, or Cognito could not be read."""
+    desk = FakeDesk()
+    findings = tuple(replace(FINDING, severity=each) for each in severities)
+    desk.found = Checked(findings=findings, left_out=left_out)
+    html = get(desk, "/connections/bank/check", "POST").html
+
+    assert said in html
+    assert ("was not looked at" in html) is bool(left_out)
+    assert html.count("should work") == ("should work" in said)
 
 
 def test_a_reference_is_explained():

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fedbridge.cli.check.finding import Finding
-    from fedbridge.cli.console.desk import Desk, Detail, Value
+    from fedbridge.cli.console.desk import Checked, Desk, Detail, Value
 
 MOODS = {"error": "bad", "warning": "warn", "unknown": ""}
 
@@ -36,11 +36,12 @@ def show(desk: Desk, name: str) -> Page:
 
 def check(desk: Desk, name: str) -> Page:
     """Run the check and return what was found."""
-    found = desk.check(name)
+    checked = desk.check(name)
     return page(
         f"Check of {name}",
-        tag("p", _verdict(found)),
-        *(_finding(each) for each in found),
+        tag("p", _verdict(checked)),
+        *(_finding(each) for each in checked.findings),
+        *(tag("p", each, class_="soft") for each in checked.left_out),
         _check_button(name, "Check again"),
         tag("p", tag("a", f"Back to {name}", href=f"/connections/{quote(name)}")),
         bridge=desk.title,
@@ -85,7 +86,8 @@ def _keys(detail: Detail) -> Iterator[Markup]:
         yield keys.listing(detail.keys)
 
 
-def _verdict(found: Sequence[Finding]) -> str:
+def _verdict(checked: Checked) -> str:
+    found = checked.findings
     errors = sum(each.severity == "error" for each in found)
     if errors:
         return (
@@ -93,9 +95,13 @@ def _verdict(found: Sequence[Finding]) -> str:
             if errors == 1
             else f"Sign-ins fail, because of {errors} errors:"
         )
+    if any(each.severity == "unknown" for each in found):
+        return "Nothing is known to break sign-ins, and not everything could be told."
     if found:
         return "Sign-ins should work. What was found deserves a look all the same."
-    return "Nothing found: sign-ins should work."
+    return (
+        "Nothing found in what was looked at." if checked.left_out else "Nothing found: sign-ins should work."
+    )
 
 
 def _finding(found: Finding) -> Markup:
