@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fedbridge.aws import sdk_client
 from fedbridge.cli.check.cognito import cognito_findings
 from fedbridge.cli.check.context import CheckContext, CheckOptions
 from fedbridge.cli.cognito.authorizer_findings import authorizer_findings
@@ -560,6 +561,17 @@ def test_an_authorizer_must_have_the_one_issuer_of_two_that_the_pool_names():
 
     assert codes(original) == []
     assert codes(updated) == ["authorizer_issuer"]
+
+
+def test_a_pool_is_read_in_its_own_region_where_the_shell_has_none(world, emulator, monkeypatch):
+    """No AWS region is set, it said, though the id of the pool begins with one."""
+    for name, value in emulator.aws_environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    made = world(keys={"claims": SMALL})
+    made.clients = sdk_client
+    assert made.codes() == []
 
 
 def test_without_an_address_what_needs_it_is_left_out(world):

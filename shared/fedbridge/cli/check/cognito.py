@@ -67,7 +67,7 @@ def cognito_findings(context: CheckContext) -> Iterator[Finding]:
             missing = refused.code == "ResourceNotFoundException"
             yield found("user_pool_missing" if missing else "cognito_unreadable", f"{pool_id}: {refused}.")
         except ConfigurationError as failure:
-            yield found("cognito_unreadable", f"{failure}.")
+            yield found("cognito_unreadable", f"{str(failure).rstrip('.')}.")
 
 
 def _pools(context: CheckContext) -> Iterator[tuple[str, Sequence[RelyingParty], str | None]]:
@@ -85,9 +85,13 @@ def _pools(context: CheckContext) -> Iterator[tuple[str, Sequence[RelyingParty],
 
 
 def _client(context: CheckContext, pool_id: str) -> Any:
-    """Return a client for the pool's own Region, whatever Region the shell is set to."""
-    client = context.clients("cognito-idp")
-    return client if client.meta.region_name == region_of(pool_id) else pool_client(pool_id)
+    """Return a client for the pool's own Region, whatever Region the shell is set to, if it is to any."""
+    region = region_of(pool_id)
+    try:
+        client = context.clients("cognito-idp")
+    except ConfigurationError:
+        return pool_client(pool_id)
+    return client if client.meta.region_name == region else pool_client(pool_id)
 
 
 def _side_findings(side: _Side) -> Iterator[Finding]:
