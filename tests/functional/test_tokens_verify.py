@@ -361,3 +361,17 @@ def test_every_code_is_explained():
 def test_every_code_has_its_test():
     text = Path(__file__).read_text("utf-8")
     assert [code for code in CODES.codes if f'"{code}"' not in text] == []
+
+
+@pytest.mark.parametrize("url", ["http://localhost:99999/keys", "http://[::1", "file:///etc/passwd", "keys"])
+def test_an_address_of_keys_that_is_none_is_a_wrong_call(monkeypatch, capsys, url):
+    """A port that there is not ended in a traceback."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(id_token()))
+    assert main(["tokens", "verify", "--user-pool", POOL, "--local", "--jwks-uri", url]) == 1
+    assert capsys.readouterr().err.startswith("fedbridge: --jwks-uri: must ")
+
+
+def test_bytes_that_are_no_text_are_no_token(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe.\x80"), "utf-8"))
+    assert main(["tokens", "verify", "--user-pool", POOL, "--offline"]) == 1
+    assert "no token" in capsys.readouterr().err

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from fedbridge.cli.check.finding import Severity
 
 
+LONGEST = 1000
+"""Characters of what was seen: lists of an IdP may be as long as its whole document."""
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What is said of every finding of one code."""
@@ -40,7 +44,7 @@ class Catalogue:
             code=code,
             severity=advice.severity,
             subject=subject or advice.subject,
-            what=printable(what),
+            what=printable(what if len(what) <= LONGEST else f"{what[:LONGEST]} …."),
             why=advice.why,
             fix=fix or advice.fix,
         )

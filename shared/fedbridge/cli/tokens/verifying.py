@@ -38,7 +38,9 @@ BUDGET = 15.0
 
 def verify(options: argparse.Namespace) -> int:
     """Return 0 for a good token; raises ConfigurationError where nothing can be said."""
-    issuer = None if options.user_pool else _issuer(options)
+    issuer = None if options.user_pool else _checked(options, "--issuer", options.issuer)
+    if options.jwks_uri is not None:
+        _checked(options, "--jwks-uri", options.jwks_uri)
     token = read_token(_text(options.token))
     if not isinstance(token, Token):
         return Verdict(token=None, findings=(token,), now=time.time()).print(as_json=options.json)
@@ -102,18 +104,20 @@ def _text(argument: str) -> str:
     """Return the token: from standard input it stays out of shell history, from a terminal it is not echoed."""
     if argument != "-":
         return argument
-    if sys.stdin.isatty():
-        return getpass.getpass("Token: ")
-    return sys.stdin.read(MAX_TOKEN + 2)
+    try:
+        return getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.read(MAX_TOKEN + 2)
+    except EOFError:
+        return ""
+    except UnicodeDecodeError:
+        raise ConfigurationError("standard input: is no text, and so no token") from None
 
 
-def _issuer(options: argparse.Namespace) -> str:
-    issuer: str = options.issuer
+def _checked(options: argparse.Namespace, name: str, url: str) -> str:
     hosts = frozenset(options.private_host)
-    problem = upstream_url_problem(issuer, Allowed(local=options.local, private_hosts=hosts))
+    problem = upstream_url_problem(url, Allowed(local=options.local, private_hosts=hosts))
     if problem:
-        raise ConfigurationError(f"--issuer: {problem}")
-    return issuer
+        raise ConfigurationError(f"{name}: {problem}")
+    return url
 
 
 def _issuer_of_pool(pool_id: str, token: Token) -> str:

@@ -75,3 +75,9 @@ def test_what_others_wrote_is_not_obeyed_by_the_terminal(capsys, as_json):
     )
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "\nbank: no problem found" not in text
+
+
+def test_what_others_wrote_fills_no_screen(capsys):
+    """The methods that an IdP advertises were all printed, a quarter of a megabyte of them."""
+    _, text = printed(capsys, found("auth_method_unavailable", f"The IdP offers {'y' * 5_000}."))
+    assert len(text) < 2_000
