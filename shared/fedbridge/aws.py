@@ -60,13 +60,13 @@ def sdk_client(
     region_name: str | None = None,
     read_timeout: float = READ_TIMEOUT,
 ) -> Any:
-    """Return a new low-level client, safe to share between threads; raises ConfigurationError without a region.
+    """Return a new low-level client, safe to share between threads; raises ConfigurationError without a region or profile.
 
     Region, credentials and endpoints come from where the SDK looks for them; `endpoint_url` is for emulators. Operators'
     commands may name the Region of what they are about, and wait longer (`read_timeout`, in seconds) than a sign-in could.
     """
     from botocore.config import Config  # noqa: PLC0415  costs a tenth of a second, and not every function pays it
-    from botocore.exceptions import NoRegionError  # noqa: PLC0415
+    from botocore.exceptions import NoRegionError, ProfileNotFound  # noqa: PLC0415
 
     configuration = Config(
         connect_timeout=CONNECT_TIMEOUT,
@@ -84,6 +84,8 @@ def sdk_client(
             )
         except NoRegionError:
             raise ConfigurationError("No AWS region is set: give AWS_DEFAULT_REGION or a profile.") from None
+        except ProfileNotFound as error:
+            raise ConfigurationError(f"AWS_PROFILE: {error}.") from None
     _forget_idle_connections(client)
     return client
 

@@ -1,5 +1,9 @@
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +29,15 @@ def test_without_a_command_it_says_how_it_is_called(capsys):
         main([])
     assert ended.value.code == 2
     assert "usage: fedbridge" in capsys.readouterr().err
+
+
+def test_a_profile_that_there_is_not_is_said_so(tmp_path):
+    """It ended in a traceback; in a process of its own, because a session is made once."""
+    command = [Path(sys.executable).with_name("fedbridge"), "connections", "list", "--table", "none"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_PROFILE": "of-nobody"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == "fedbridge: AWS_PROFILE: The config profile (of-nobody) could not be found.\n"
 
 
 def test_a_new_secret_comes_with_the_hash_that_the_bridge_keeps(capsys):
