@@ -59,6 +59,13 @@ def test_a_linked_user_of_two_listed_providers_is_of_neither():
     unchanged(pool, groups=EVERYTHING, username="alice", status="CONFIRMED", linked=linked)
 
 
+def test_a_linked_user_of_a_provider_that_is_not_listed_as_well_may_have_come_through_that():
+    """It may write the same attribute, with the groups that it likes."""
+    pool = Pool(groups={"linked_profiles": True})
+    linked = [("Bank", SUBJECT), ("Other", "1")]
+    unchanged(pool, groups=EVERYTHING, username="alice", status="CONFIRMED", linked=linked)
+
+
 def _source():
     return {"attribute": "custom:groups", "rules": [{"group": "treasury", "becomes": "finance"}]}
 

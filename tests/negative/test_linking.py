@@ -257,6 +257,28 @@ def test_an_address_that_was_given_to_a_newcomer():
     assert pool.profiles.linked() == {"alice": [("Bank", "e1" * 32)]}
 
 
+@pytest.mark.parametrize(
+    "linking",
+    [{}, {"providers": {"Bank": {"domains": ["example.com"]}, "Other": {"domains": ["other.example"]}}}],
+)
+def test_pre_hijacking_by_a_provider_that_writes_any_address_into_the_attackers_profile(linking):
+    """Eve's own profile, linked at a provider where she is whoever she likes: Cognito writes that over her address."""
+    eve = profile("eve", identities=identities(("Other", "1")))
+    refused_elsewhere(Pool(eve, linking=linking))
+    pool = Pool(eve, linking={**linking, "native_profile_unfit": "allow"})
+    sent = pre_sign_up()
+    assert pool.sign_up(sent) == sent
+    assert pool.profiles.linked() == {"eve": [("Other", "1")]}
+    assert pool.reasons == ["link_profile_linked_elsewhere"]
+
+
+def refused_elsewhere(pool):
+    with pytest.raises(SignInRefused, match=REFUSED):
+        pool.sign_up()
+    assert "link" not in pool.profiles.log
+    assert pool.reasons == ["link_profile_linked_elsewhere"]
+
+
 def test_a_federated_profile_is_not_what_anybody_is_linked_to():
     """Its owner signs in at another provider, which may be trusted with less."""
     other = profile("Other_1", status=EXTERNAL_PROVIDER, identities=identities(("Other", "1")))

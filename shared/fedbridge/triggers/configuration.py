@@ -42,7 +42,7 @@ class Linking:
     """When a federated user becomes a native one. `providers` are identity providers of the pool → trusted domains.
 
     `unlinkable`: the provider vouches for no address of a listed domain. `native_profile_missing`: nobody has it.
-    `native_profile_unfit`: a profile has it that is not CONFIRMED, or whose address is not verified.
+    `native_profile_unfit`: a profile has it that is not CONFIRMED, or whose address proves nothing.
     """
 
     providers: Mapping[str, frozenset[str]]

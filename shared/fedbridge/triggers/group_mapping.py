@@ -58,8 +58,9 @@ def _provider(event: TriggerEvent, groups: Groups) -> str | None:
         return named[0] if named[1].lower() in subjects else None
     if not groups.linked_profiles:
         return None
-    of = {each.provider for each in linked} & groups.providers.keys()
-    return of.pop() if len(of) == 1 else None  # of two, nobody knows which one they came through
+    of = {each.provider for each in linked}
+    # Of two, listed or not, nobody knows which one they came through, and which one wrote the attribute.
+    return of.pop() if len(of) == 1 and of <= groups.providers.keys() else None
 
 
 def _overrides(services: Triggers, event: TriggerEvent, provider: str, source: GroupSource) -> dict[str, Any]:

@@ -108,6 +108,10 @@ def _confirmed(
     services: Triggers, event: TriggerEvent, linking: Linking, profile: UserProfile
 ) -> UserProfile | str:
     """Return the profile if its owner has it for good; one that was created and never used becomes so by `create`."""
+    if _answers_to_others(linking, profile):
+        if linking.native_profile_unfit == "refuse":
+            raise TriggerRefused("link_profile_linked_elsewhere")
+        return "link_profile_linked_elsewhere"
     if profile.status == CONFIRMED:
         return profile
     if profile.status == FORCE_CHANGE_PASSWORD and linking.native_profile_missing == "create":
@@ -119,6 +123,17 @@ def _confirmed(
     if linking.native_profile_unfit == "refuse":
         raise TriggerRefused("link_profile_unconfirmed")
     return "link_profile_unconfirmed"
+
+
+def _answers_to_others(linking: Linking, profile: UserProfile) -> bool:
+    """Tell whether a provider that is not trusted with the domain is linked to the profile.
+
+    Each sign-in through it writes its address and `email_verified` over the profile's, so that the profile has proven
+    nothing: whoever may choose an address there would wait in it for its owner.
+    """
+    domain = profile.email.rpartition("@")[2].lower()
+    linked = {each.provider for each in read_identities(profile.attributes.get("identities"))}
+    return any(domain not in linking.providers.get(provider, ()) for provider in linked)
 
 
 def _created(

@@ -53,7 +53,8 @@ def test_federated_profiles_of_the_same_address_are_beside_the_point():
 
 
 def test_a_profile_that_is_linked_elsewhere_is_linked_here_too():
-    pool = Pool(profile("alice", identities=identities(("Other", "1"))))
+    trusted = {name: {"domains": ["example.com"]} for name in ("Bank", "Other")}
+    pool = Pool(profile("alice", identities=identities(("Other", "1"))), linking={"providers": trusted})
     assert linked(pool) == {"alice": [("Other", "1"), ("Bank", SUBJECT)]}
 
 
