@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -193,6 +194,17 @@ def test_the_rate_limit_is_for_those_who_begin_something(path):
     pattern = statement["ScopeDownStatement"]["RegexMatchStatement"]["RegexString"]
     limited = re.search(pattern, path.format(connection="bank")) is not None
     assert limited == path.endswith(("/authorize", "}/logout", "saml/login", "saml/logout"))
+
+
+@pytest.mark.parametrize(
+    "path", ["/bank/authorize/", "/bank/%61uthorize", "/bank/saml%2Flogin", "/bank/logout//"]
+)
+def test_nobody_gets_around_the_rate_limit_by_spelling_a_path_otherwise(path):
+    statement = web_acl_rules()["rate-of-beginnings"]["Statement"]["RateBasedStatement"]["ScopeDownStatement"]
+    assert [each["Type"] for each in statement["RegexMatchStatement"]["TextTransformations"]] == [
+        "URL_DECODE"
+    ]
+    assert re.search(statement["RegexMatchStatement"]["RegexString"], unquote(path))
 
 
 def test_the_web_acl_samples_no_request():
