@@ -58,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     except FedbridgeError as error:
         # It may quote what Cognito or an IdP said, which a terminal must not obey.
         said = "".join(char if char.isprintable() or char == "\n" else " " for char in str(error))
+        if said == error.reason:
+            said += ": docs/diagnose.md says what it means, and what to do"
         print(f"fedbridge: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

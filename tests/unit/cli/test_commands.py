@@ -33,11 +33,24 @@ def test_without_a_command_it_says_how_it_is_called(capsys):
 
 def test_a_profile_that_there_is_not_is_said_so(tmp_path):
     """It ended in a traceback; in a process of its own, because a session is made once."""
+    said = refused(tmp_path, AWS_PROFILE="of-nobody")
+    assert said == "fedbridge: AWS_PROFILE: The config profile (of-nobody) could not be found.\n"
+
+
+def test_a_bare_reason_comes_with_where_it_is_explained(tmp_path):
+    """Whoever had no credentials read `store_access_denied`, and no more."""
+    said = refused(tmp_path, AWS_DEFAULT_REGION="eu-north-1", AWS_EC2_METADATA_DISABLED="true")
+    assert re.fullmatch(
+        r"fedbridge: store_[a-z_]+: docs/diagnose\.md says what it means, and what to do\n", said
+    )
+
+
+def refused(home, **environment):
     command = [Path(sys.executable).with_name("fedbridge"), "connections", "list", "--table", "none"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_PROFILE": "of-nobody"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    given = {"PATH": os.environ["PATH"], "HOME": str(home), **environment}
+    ended = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert ended.stderr == "fedbridge: AWS_PROFILE: The config profile (of-nobody) could not be found.\n"
+    return ended.stderr
 
 
 def test_a_new_secret_comes_with_the_hash_that_the_bridge_keeps(capsys):
