@@ -46,7 +46,7 @@ def test_a_bare_reason_comes_with_where_it_is_explained(tmp_path):
 
 
 def refused(home, **environment):
-    command = [Path(sys.executable).with_name("fedbridge"), "connections", "list", "--table", "none"]
+    command = [str(Path(sys.executable).with_name("fedbridge")), "connections", "list", "--table", "none"]
     given = {"PATH": os.environ["PATH"], "HOME": str(home), **environment}
     ended = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
