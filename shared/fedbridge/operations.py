@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from fedbridge.aws import sdk_client
 from fedbridge.client_secrets import SecretRotation
+from fedbridge.configuration.rings import ring_of
 from fedbridge.errors import ConfigurationError
 from fedbridge.flows.rotation import Rotation
 from fedbridge.keys.provider import CachedKeys
@@ -41,7 +43,8 @@ POOL_TIMEOUT = 20.0
 def operations(environ: Mapping[str, str]) -> Rotation:
     """Return what the scheduled function works with; raises ConfigurationError."""
     settings = read_settings(environ)
-    return rotation(_table(settings), settings.environment, cache(sdk_client), PowertoolsTelemetry())
+    services = rotation(_table(settings), settings.environment, cache(sdk_client), PowertoolsTelemetry())
+    return replace(services, id_token_ring=next(filter(None, map(ring_of, settings.id_token_keys)), None))
 
 
 def snapshots(environ: Mapping[str, str]) -> Callable[[Deadline], int]:
@@ -89,6 +92,7 @@ def rotation(table: str, environment: str, clients: ClientFactory, telemetry: Te
         publishable=lambda connection: publishable(connection, keys, secrets),
         telemetry=telemetry,
         clock=time.time,
+        signer=lambda reference, deadline: keys.signer(reference, None, deadline),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,25 @@ def test_a_rotation_by_hand_is_finished_first(operator, capsys):
     assert operator.apply({}, acme=by_hand) == 0
     assert operator.apply({"bank": BANK}, "--environment", "prod", acme=ringed()) == 1
     assert "a rotation by hand is under way (next_key)" in capsys.readouterr().err
+
+
+def test_a_ring_by_another_name_begins_with_the_key_that_providers_know(bank, capsys):
+    """A new key, active at once, would be unknown to whoever fetched the keys before."""
+    before = bank.published()
+    other = changed(client_authentication={"method": "private_key_jwt", "key": "ring:other"})
+    assert bank.apply({"other": BANK}, "--environment", "prod", acme=other) == 0
+    assert "ring:other: begins with the key that is there" in capsys.readouterr().out
+    assert bank.published().client_jwks == before.client_jwks
+    assert bank.published().rings == {"client_authentication.key": ("other",)}
+    assert (bank.ring("other").state.active.made, len(bank.secrets())) == (False, 1)
+
+
+def test_a_ring_whose_state_is_gone_begins_with_the_key_that_providers_know(bank):
+    before = bank.published()
+    bank.client("dynamodb").delete_item(TableName=TABLE, Key={"name": {"S": "ring:bank"}})
+    assert bank.apply({"bank": BANK}, "--environment", "prod", acme=ringed()) == 0
+    assert bank.published() == before
+    assert bank.ring().state.active.kid == before.client_jwks[0]["kid"]
 
 
 def test_a_policy_may_change_and_a_use_may_not(bank, capsys):
@@ -339,8 +358,9 @@ def test_the_ring_of_id_tokens_signs_once_everybody_knows_its_key(operator, monk
     assert keys.active(soon()).kid == stack
     (new,) = [jwk["kid"] for jwk in keys.public_jwks(soon()) if jwk["kid"] != stack]
     assert operator.secrets() == ["fedbridge/prod/id-token/id-token-1"]
+    services = replace(rotation(TABLE, "prod", operator.client, NullTelemetry()), id_token_ring="id-token")
+    assert rotate(services, soon()) == 0
     operator.later(CACHED)
-    services = rotation(TABLE, "prod", operator.client, NullTelemetry())
 
     assert keys.active(soon()).kid == stack
     assert rotate(services, soon()) == 0
@@ -356,6 +376,14 @@ def certified(connection: Connection) -> list[str]:
         x509.load_der_x509_certificate(base64.b64decode(jwk["x5c"][0])).subject.rfc4514_string()
         for jwk in connection.client_jwks
     ]
+
+
+def test_a_ring_of_another_files_connection_is_not_shared(operator, bank, capsys):
+    with_ring = changed(
+        issuer="https://beta.example", client_authentication={"method": "private_key_jwt", "key": "ring:bank"}
+    )
+    assert operator.apply({"bank": BANK}, "--environment", "prod", beta=with_ring) == 1
+    assert "bank: fills acme in this table" in capsys.readouterr().err
 
 
 def test_a_ring_of_client_certificates_publishes_the_next_and_the_former_one(operator):

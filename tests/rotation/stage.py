@@ -128,6 +128,7 @@ class Stage:
             publishable=self._publishable,
             telemetry=self.bridge.telemetry,
             clock=self.timeline,
+            id_token_ring=self.id_token_ring,
         )
 
     def tick(self) -> None:

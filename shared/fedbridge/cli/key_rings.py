@@ -12,7 +12,7 @@ from fedbridge.aws import sdk_client
 from fedbridge.cli.connections.loading import BUDGET, Quiet
 from fedbridge.configuration.rings import BESIDE, certificate_at, filled, references_at, rings_in
 from fedbridge.errors import ConfigurationError
-from fedbridge.flows.rotation import RING_BUDGET, Rotation, move, note, read, stage
+from fedbridge.flows.rotation import RING_BUDGET, Rotation, move, note, read, stage, users_of
 from fedbridge.keys.pem import certificates_der
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import DECRYPTION, KeyRing, RingKey, RingState, StoredRing, staged
@@ -71,6 +71,13 @@ class RingDesk:
             for path, names in rings_in(each).items()
             for name in names
         }
+        users = users_of(self.services, Deadline.after(BUDGET)) if places else {}
+        for name, (connection, _) in places.items():
+            if name in users and users[name].stored.name != connection.name:
+                raise ConfigurationError(
+                    f"key_rings: {name}: fills {users[name].stored.name} in this table, which another file may have published:"
+                    f" a ring is for one connection, so call that of {connection.name} by another name"
+                )
         for name, policy in declared.key_rings.items():
             ring = self._declare(name, policy, say)
             if ring.state.of("next", "active"):
@@ -123,18 +130,19 @@ class RingDesk:
     ) -> RingKey | None:
         """Return the key that is published in the ring's place, None where there is none.
 
-        Raises ConfigurationError where it could be another one: in the middle of a rotation by hand.
+        So it is where another ring fills that place, or this one did whose state is gone: providers know that key. Raises
+        ConfigurationError where it could be another one, in the middle of a rotation.
         """
         references = references_at(before, path)
-        names = rings_in(connection)[path]
-        if not references or path in before.rings:
-            return None
+        names, held = rings_in(connection)[path], before.rings.get(path, ())
+        if not references or (held and {*held} < {*names}):
+            return None  # Nothing is there, or what is there stays: this ring comes beside it.
         parent = path.rpartition(".")[0]
         beside = [field for field in BESIDE.get(path, ()) if references_at(before, f"{parent}.{field}")]
         if beside or len(references) != len(names):
             raise ConfigurationError(
-                f"{before.name}: {path}: a rotation by hand is under way ({', '.join(beside) or path}): finish it, then let"
-                f" ring:{ring} take over"
+                f"{before.name}: {path}: a rotation {'of another ring' if held else 'by hand'} is under way"
+                f" ({', '.join(beside) or path}): finish it, then let ring:{ring} take over"
             )
         reference = references[names.index(ring)]
         deadline = Deadline.after(BUDGET)

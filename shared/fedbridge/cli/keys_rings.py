@@ -182,7 +182,11 @@ def _published(services: Rotation, ring: StoredRing, deadline: Deadline) -> None
     """Publish the connection that the ring fills, and say so, or when that happens."""
     user = users_of(services, deadline).get(ring.name)
     if user is None:
-        if ring.policy.use != "id-token":
+        if ring.policy.use == "id-token":
+            print(
+                "  The scheduled function notes it as published in its next run, if the stack's IdTokenKeyRing names it."
+            )
+        else:
             print("  It fills no published connection yet: fedbridge connections apply")
         _say_next(ring, services.clock())
         return

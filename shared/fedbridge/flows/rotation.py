@@ -7,7 +7,8 @@ found or given up, a step that was taken is published, a time is noted only afte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -100,7 +101,11 @@ class PublishedConnections(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """What rotating works with. `publishable` returns a connection with its public keys and version."""
+    """What rotating works with. `publishable` returns a connection with its public keys and version.
+
+    `id_token_ring` is the ring that the back channel reads, None where it reads none, or where nobody knows; `signer` loads
+    a key as the back channel would.
+    """
 
     rings: KeyRings
     maker: KeyMaker
@@ -108,6 +113,8 @@ class Rotation:
     publishable: Callable[[Connection], Connection]
     telemetry: Telemetry
     clock: Clock
+    id_token_ring: str | None = None
+    signer: Callable[[str, Deadline], object] = lambda _reference, _deadline: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +138,13 @@ def rotate(services: Rotation, deadline: Deadline) -> int:
     """
     services = replace(services, telemetry=_Referenced(services.telemetry, deadline.correlation_id))
     connections, failures = _connections(services, deadline)
-    used = {name for each in connections for name in each.rings}
+    users = Counter(name for each in connections for name in each.rings)
+    if services.id_token_ring is not None:
+        users[services.id_token_ring] += 1
     rings: dict[str, StoredRing] = {}
-    for name in services.rings.names(deadline):
+    for name in sorted({*services.rings.names(deadline), *users}):
         try:
-            rings[name] = _moved_on(services, name, used, _slice(deadline))
+            rings[name] = _moved_on(services, name, users[name], _slice(deadline))
         except Exception as failure:  # noqa: BLE001  whatever it is, the other rings go on
             _failed(services, failure, ring=name)
             failures += 1
@@ -146,20 +155,38 @@ def rotate(services: Rotation, deadline: Deadline) -> int:
             _failed(services, failure, connection=each.stored.name)
             failures += 1
     for name, ring in rings.items():
-        if name in used or ring.policy.use == "id-token":
+        if users[name]:
             tell(services, ring)
     return failures
 
 
-def _moved_on(services: Rotation, name: str, used: Collection[str], deadline: Deadline) -> StoredRing:
-    """Return the ring after its step; one that fills no published connection waits until it does."""
+def _moved_on(services: Rotation, name: str, users: int, deadline: Deadline) -> StoredRing:
+    """Return the ring after its step; one that nothing uses waits until something does.
+
+    One that fills two connections would be noted as published where only one of them is.
+    """
     ring = read(services, name, deadline)
-    if name not in used and ring.policy.use != "id-token":
+    if users > 1:
+        raise ConfigurationError(f"{name}: fills two connections", reason="ring_shared")
+    if users == 0:
         return ring
     try:
+        if name == services.id_token_ring:
+            ring = advance(services, _loaded(services, ring, deadline), deadline)
+            return _loaded(services, ring, deadline)
         return advance(services, ring, deadline)
     except RingMoved:
         return read(services, name, deadline)  # Somebody else has taken the step.
+
+
+def _loaded(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredRing:
+    """Return the ring of ID tokens, noted as published: it is read where it is written.
+
+    No connection is published with its keys, so nobody else would find out, before the next one signs, that it is of no use.
+    """
+    for key in ring.state.of("next"):
+        services.signer(key.reference, deadline)
+    return note(services, ring, deadline)
 
 
 def read(services: Rotation, name: str, deadline: Deadline) -> StoredRing:
@@ -229,12 +256,7 @@ def stage(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredRin
 def move(
     services: Rotation, ring: StoredRing, state: RingState, deadline: Deadline, *, step: str, kid: str
 ) -> StoredRing:
-    """Write the ring's new state; whoever else decided meanwhile wins, and this raises RingMoved.
-
-    The ring of ID tokens is read where it is written, so that what is written is published.
-    """
-    if ring.policy.use == "id-token":
-        state = noted(state, services.clock())
+    """Write the ring's new state; whoever else decided meanwhile wins, and this raises RingMoved."""
     written = services.rings.put(replace(ring, state=state), deadline)
     services.telemetry.event("key_ring_moved", ring=ring.name, step=step, kid=kid)
     return written

@@ -10,7 +10,7 @@ import pytest
 from fedbridge.configuration.document import decode, encode, version_of
 from fedbridge.configuration.rings import filled
 from fedbridge.errors import ConfigurationError, KeyNotMade, KeyUnavailable, RingMoved
-from fedbridge.flows.rotation import MOST_LOST, Rotation, rotate, stage
+from fedbridge.flows.rotation import MOST_LOST, Rotation, read, rotate, stage
 from fedbridge.model.connection import ClientAuthentication, Connection
 from fedbridge.model.key_ring import DAY, SPREAD, KeyRing, RingKey, RingState, StoredRing, confirmed, noted
 from fedbridge.model.policies import TokenDecryption
@@ -62,6 +62,8 @@ class World:
     rings: MemoryKeyRings = field(default_factory=MemoryKeyRings)
     maker: FakeKeyMaker = field(default_factory=FakeKeyMaker)
     telemetry: RecordingTelemetry = field(default_factory=RecordingTelemetry)
+    id_token_ring: str | None = None
+    refused: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.published = FakePublished(self.clock)
@@ -76,7 +78,13 @@ class World:
             publishable=lambda each: replace(each, version=version_of(each)),
             telemetry=self.telemetry,
             clock=self.clock,
+            id_token_ring=self.id_token_ring,
+            signer=self.load,
         )
+
+    def load(self, reference: str, _deadline: Any) -> None:
+        if reference in self.refused:
+            raise KeyUnavailable(reference, reason="kms_access_denied")
 
     def run(self, crash_after: int = 0) -> int:
         try:
@@ -281,13 +289,60 @@ def test_a_ring_that_fills_no_published_connection_waits():
     assert world.maker.made == {}
 
 
-def test_the_ring_of_id_tokens_needs_no_connection():
-    world = World()
+def id_token_world() -> World:
+    world = World(id_token_ring="id-token")
     world.rings.put(StoredRing(name="id-token", policy=ID_TOKEN, state=RingState(), revision=0), soon())
+    return world
+
+
+def test_the_ring_of_id_tokens_needs_no_connection():
+    world = id_token_world()
     world.run()
     assert world.next("id-token").published_at == world.clock.now
     world.hours(25)
     assert world.active("id-token").activated_at == world.clock.now
+
+
+def test_a_key_of_id_tokens_is_not_published_while_the_stack_names_no_ring():
+    """Declared on Monday and deployed on Friday, it would sign on Friday what nobody can verify."""
+    world = id_token_world()
+    world.id_token_ring = None
+    stage(world.services(), read(world.services(), "id-token", soon()), soon())  # `connections apply`
+    world.hours(5 * 24)
+    assert (world.next("id-token").published_at, world.state("id-token").active) == (None, None)
+    world.id_token_ring = "id-token"
+    world.hours(25)
+    assert world.state("id-token").active is None
+    world.hours(1)
+    assert world.active("id-token").activated_at == world.clock.now
+
+
+def test_a_key_of_id_tokens_that_cannot_be_loaded_never_signs():
+    """Such as one that somebody made for another environment by hand, or deleted."""
+    world = id_token_world()
+    world.hours(26)
+    assert world.active("id-token").kid == "kid-id-token-1"
+    stage(world.services(), read(world.services(), "id-token", soon()), soon())
+    world.refused.add("secretsmanager:fedbridge/test/id-token-2")
+    world.clock.now += 26 * HOUR
+    assert world.run() == 1
+    assert world.telemetry.fields("key_ring_failed") == {"ring": "id-token", "reason": "kms_access_denied"}
+    assert (world.active("id-token").kid, world.next("id-token").published_at) == ("kid-id-token-1", None)
+
+
+def test_a_ring_that_fills_two_connections_is_left_alone_and_told(world):
+    """Published in one of them and noted, its former key would be switched off under the other."""
+    world.published.publish("beta", encode(replace(world.connection(), name="beta")), "v", soon())
+    world.clock.now += 89 * DAY
+    assert world.run() == 1
+    assert world.telemetry.fields("key_ring_failed") == {"ring": "bank", "reason": "ring_shared"}
+    assert world.state("bank").next is None
+
+
+def test_a_ring_that_is_gone_from_the_table_is_told(world):
+    world.rings = MemoryKeyRings()
+    assert world.run() == 1
+    assert world.telemetry.fields("key_ring_failed") == {"ring": "bank", "reason": "ring_unknown"}
 
 
 def test_of_two_runs_at_once_one_takes_the_step(world):
