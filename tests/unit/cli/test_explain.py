@@ -333,3 +333,20 @@ def test_it_wants_one_place_to_look(capsys):
             main(arguments)
         assert ended.value.code == 2
     assert "--log" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["ABCDEFGH12345678"], ["ABCDEFGH12345678", "--json"]])
+def test_what_stands_in_a_log_is_not_obeyed_by_the_terminal(tmp_path, capsys, more):
+    """Control codes and marks of direction were printed as they came."""
+    record = {
+        "message": "sign_in_failed",
+        "timestamp": "2026-11-23T08:00:00Z",
+        "connection": "\x1b]0;owned\x07\u202ebank",
+        "reason": "\x9b2Jx",
+        "correlation_id": "ABCDEFGH12345678",
+    }
+    (tmp_path / "bridge.log").write_text(json.dumps(record))
+    assert main(["explain", *more, "--log", str(tmp_path / "bridge.log")]) == 0
+    said = capsys.readouterr().out
+    assert "bank" in said
+    assert all(char.isprintable() or char == "\n" for char in said)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.cli.check.observed import printable
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,4 +83,7 @@ def _lines(log: str) -> Iterable[str]:
 
 
 def _print(options: argparse.Namespace, value: Any, text: str) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False) if options.json else text)
+    """Print it so that a terminal obeys nothing: a log holds what others wrote, and a file may be anybody's."""
+    if options.json:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+    print("\n".join(map(printable, text.split("\n"))))
