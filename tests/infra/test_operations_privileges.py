@@ -299,6 +299,23 @@ def test_nothing_beside_it_is_allowed(made):
     assert [access for access in others if allowed(statements(), access)] == []
 
 
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"aws:ResourceTag/fedbridge:environment": "staging"},
+        {"aws:ResourceTag/fedbridge:environment": "prod", "aws:ResourceTag/fedbridge:use": "secrets"},
+        {"kms:KeySpec": "SYMMETRIC_DEFAULT"},
+    ],
+)
+def test_no_key_of_others_is_tagged_so_that_it_could_be_disabled(made, known):
+    new = [access for access in made if access.action == "kms:TagResource"]
+    assert new
+    spec = {"kms:KeySpec": "ECC_NIST_P256"}
+    assert all(allowed(statements(), replace(each, context=each.context | spec)) for each in new)
+    others = [replace(each, context=each.context | spec | known) for each in new]
+    assert [each for each in others if allowed(statements(), each)] == []
+
+
 def test_the_rings_went_round(account):
     steps = [call.operation for call in account.calls["Operations"] if call.service == "kms"]
     assert steps.count("CreateKey") == 3

@@ -86,6 +86,8 @@ GRANTS = {
 # What rotates keys makes and publishes them: for rings alone, and it reads no registration token.
 _USES = "client-assertion, token-decryption, saml-signing, saml-decryption, id-token"
 _NEW = f"aws:RequestTag/fedbridge:environment = prod; aws:RequestTag/fedbridge:use = {_USES}"
+# with the operator …IfExists: a new key has no tags, and one that has some keeps them
+_STAYS = f"{ENVIRONMENT}; {USE} = {_USES}; kms:KeySpec = RSA_*, ECC_NIST_*"
 _OF_A_RING = "aws:ResourceTag/fedbridge:ring = false"  # with the operator Null: the tag is there
 GRANTS["OperationsRole"] = COMMON_GRANTS | {
     "Allow logs:CreateLogStream on OperationsLog.Arn",
@@ -96,7 +98,7 @@ GRANTS["OperationsRole"] = COMMON_GRANTS | {
     f"Allow cognito-idp:DescribeIdentityProvider on {USER_POOLS} if {ENVIRONMENT}",
     f"Allow cognito-idp:UpdateIdentityProvider on {USER_POOLS} if {ENVIRONMENT}",
     f"Allow kms:CreateKey on * if {_NEW}; aws:RequestTag/fedbridge:ring = false",
-    f"Allow kms:TagResource on {KEYS} if {_NEW}; aws:RequestTag/fedbridge:ring = false",
+    f"Allow kms:TagResource on {KEYS} if {_NEW}; {_STAYS}; aws:RequestTag/fedbridge:ring = false",
     f"Allow kms:GetPublicKey on {KEYS} if {ENVIRONMENT}; {USE} = {_USES}",
     f"Allow kms:Sign on {KEYS} if {ENVIRONMENT}; {USE} = client-assertion, saml-signing; {_OF_A_RING}",
     f"Allow kms:DisableKey on {KEYS} if {ENVIRONMENT}; {_OF_A_RING}",

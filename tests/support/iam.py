@@ -63,6 +63,8 @@ def like(pattern: str, value: str, *, fold: bool = False) -> bool:
 def _holds(operator: str, key: str, wanted: list[str], context: Mapping[str, str]) -> bool:
     # Names of condition keys know no case, but for that of the tag in them.
     given = {_folded(name): value for name, value in context.items()}.get(_folded(key))
+    if operator.endswith("IfExists"):
+        return given is None or _holds(operator.removesuffix("IfExists"), key, wanted, context)
     match operator:
         case "StringEquals":  # A key that is absent equals nothing.
             return given is not None and given in wanted
