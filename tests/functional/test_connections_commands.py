@@ -214,6 +214,14 @@ def test_a_plan_says_what_would_make_everybody_a_new_user(operator):
     )
 
 
+def test_a_terminal_does_not_obey_what_a_provider_publishes(operator, idp):
+    operator.apply()
+    idp.key = "\x9b2J\u202eowned"  # type: ignore[assignment]  part of the kid
+    said = operator.plan()
+    assert "owned EC" in said
+    assert all(char.isprintable() or char == "\n" for char in said)
+
+
 def test_a_plan_says_what_the_provider_has_changed(operator, idp):
     operator.apply()
     idp.key = 2

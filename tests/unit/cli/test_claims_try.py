@@ -57,6 +57,15 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     return Desk(tmp_path, capsys)
 
 
+def test_a_terminal_does_not_obey_what_a_sample_says(desk):
+    """A sample is what a provider sent, or somebody who wants it looked at."""
+    sample = {"iss": ISSUER, "sub": "ana", "\x1b]0;owned\x07": 1, "\x9b2J": "\u202e"}
+    said = desk.run(GOOD, "--id-token", json.dumps(sample))
+    assert "owned" in said
+    assert all(char.isprintable() or char == "\n" for char in said)
+    assert desk.run(GOOD, "--json", "--id-token", json.dumps(sample)).isascii()
+
+
 def test_what_cognito_would_receive(desk):
     result = desk.tried(
         changed(),

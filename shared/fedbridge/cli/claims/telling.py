@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.cli.check.observed import printable
 from fedbridge.cli.claims.trial import LONGEST_PROVIDER, MAX_USERNAME
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ SHOWN = 60
 
 
 def told(trial: Trial) -> Iterator[str]:
-    """Yield the lines: the verdict, who it is, what arrives, what does not."""
+    """Yield the lines: the verdict, who it is, what arrives, what does not. No terminal obeys what a sample says."""
+    return map(printable, _lines(trial))
+
+
+def _lines(trial: Trial) -> Iterator[str]:
     if trial.refusal is not None:
         yield f"{trial.connection.name}: the sign-in would be REFUSED: {trial.refusal.reason}"
         yield from _wrapped(f"why: {trial.refusal.means}")

@@ -30,7 +30,7 @@ def attempt(options: argparse.Namespace) -> int:
     """Print the trial; the exit code is 1 where the sign-in would be refused."""
     trial = trial_of(load_one(options), options)
     if options.json:
-        print(json.dumps(trial.as_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(trial.as_json(), indent=2))
     else:
         print("\n".join(told(trial)))
     return 0 if trial.refusal is None else 1

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fedbridge.claims.subject import keeps_subjects
+from fedbridge.cli.check.observed import printable
 from fedbridge.cli.connections.desk import Taken, open_desk, read_current
 from fedbridge.cli.connections.differences import Change, changes_between, snapshot_changes
 from fedbridge.cli.connections.loading import BUDGET
@@ -145,7 +146,11 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def told(plan: Plan) -> Iterator[str]:
-    """Yield the lines about one connection."""
+    """Yield the lines about one connection. No terminal obeys what a provider publishes."""
+    return map(printable, _lines(plan))
+
+
+def _lines(plan: Plan) -> Iterator[str]:
     switched = ", disabled" if plan.disabled else ""
     match plan.state:
         case "new":

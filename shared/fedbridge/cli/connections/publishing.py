@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from fedbridge.cli.check.observed import printable
 from fedbridge.cli.connections.desk import Desk, Taken, open_desk
 from fedbridge.cli.connections.loading import BUDGET
 from fedbridge.cli.connections.planning import Plan, plan_of, waiting
@@ -47,7 +48,7 @@ def publish(desk: Desk, connection: Connection, plan: Plan, taken: Taken) -> Non
     if changed and plan.wait:
         print(f"{name}: {waiting(plan)}", file=sys.stderr)
     if taken.failure is not None:
-        print(f"{name}: warning: {_without_snapshot(taken)}", file=sys.stderr)
+        print(f"{name}: warning: {printable(_without_snapshot(taken))}", file=sys.stderr)
 
 
 def refuse_new_subjects(plans: Iterable[Plan]) -> None:
