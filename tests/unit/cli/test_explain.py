@@ -157,6 +157,27 @@ def test_what_cognito_was_refused_meanwhile_is_likely_why_it_never_redeemed():
     assert (back.outcome, back.related) == ("refused", (ID,))
 
 
+def test_a_stranger_at_the_token_endpoint_is_not_why_a_sign_in_was_not_redeemed():
+    """Whoever posts rubbish there would lead everybody to Cognito's client secret, which is right: it was used meanwhile."""
+    refusal = record(
+        "token_refused", 31, OTHER, reason="client_authentication_failed", route="/{connection}/token"
+    )
+    ours, theirs = AUTHORIZED | {"client_id": "cognito"}, record("sign_in_redeemed", 40, "5ABCDEFGHJKMNPQR")
+    story = told(STARTED, ours, refusal, theirs | {"client_id": "cognito"})
+    assert (story.outcome, story.reason, story.related) == ("not_redeemed", None, (OTHER,))
+    assert "may be anybody's" in story.summary
+    assert told(STARTED, ours, refusal, theirs | {"client_id": "reports"}).reason == refusal["reason"]
+
+
+def test_of_several_refusals_nobody_guesses_which_was_cognitos():
+    refusals = [
+        record("token_refused", 31 + at, f"{at}ABCDEFGHJKMNPQR", reason=reason, route="/{connection}/token")
+        for at, reason in enumerate(["grant_type_missing", "client_authentication_failed"] * 4)
+    ]
+    story = told(STARTED, AUTHORIZED, *refusals)
+    assert (story.outcome, story.reason, len(story.related)) == ("not_redeemed", None, 5)
+
+
 def test_nobody_guesses_which_of_two_sign_ins_was_refused():
     refusal = record("token_refused", 31, OTHER, reason="code_malformed", route="/{connection}/token")
     second = {**AUTHORIZED, "correlation_id": "5ABCDEFGHJKMNPQR"}
@@ -211,6 +232,19 @@ def test_lines_of_others_are_let_go():
         json.dumps(STARTED | {"timestamp": "yesterday"}), json.dumps({"message": "sign_in_started"}), line, f"2026-11-23T09:00 [abc] {line}\n",
     ]  # fmt: skip
     assert list(parse_records(lines)) == [STARTED, STARTED]
+
+
+def test_a_terminal_does_not_obey_a_log_that_somebody_sent():
+    hostile = {
+        "connection": "\x1b]0;owned\x07bank\x9b2J\u202e",
+        "duration_ms": "long",
+        "reason": ["x"],
+        "new": "\x1b[2J",
+    }
+    (found,) = parse_records([json.dumps(AUTHORIZED | hostile)])
+    assert found["connection"] == "bank"
+    assert found.keys().isdisjoint({"duration_ms", "reason", "new"})
+    assert "\x1b" not in show_story(told(STARTED, found))
 
 
 def test_records_that_did_not_come_from_lines_are_looked_at_too():

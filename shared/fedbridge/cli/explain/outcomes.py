@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LATE = 15
 """Seconds beyond a lifetime: the clocks of log lines, and Cognito's own time-out."""
 
+MOST_NEIGHBOURS = 5
+
 _FATAL = ("token_refused", "request_failed", "configuration_error", "internal_error")
 _REFUSED = ("request_refused", "callback_repeated", "sign_out_failed")
 _AT_THE_POOL = ("trigger_refused", "trigger_failed")
@@ -164,7 +166,11 @@ def _unread(redeemed: Mapping[str, Any], now: float) -> Ending:
 
 
 def _unredeemed(known: Records, authorized: Mapping[str, Any], now: float) -> Ending:
-    """Authorized, and Cognito has no tokens: what it was refused at the same connection meanwhile is the likely cause."""
+    """Authorized, and Cognito has no tokens: what was refused at the same connection meanwhile is the likely cause.
+
+    Anybody may have requests refused there. So it is none where the same client redeemed another sign-in's code meanwhile,
+    nor where there are several to choose from.
+    """
     if now - time_of(authorized) <= CODE_LIFETIME:
         return Ending(
             outcome="under_way", summary="The sign-in is authorized; Cognito has a minute for the code."
@@ -177,20 +183,33 @@ def _unredeemed(known: Records, authorized: Mapping[str, Any], now: float) -> En
         and str(record.get("route", "")).endswith("/token")
         and 0 <= time_of(record) - time_of(authorized) <= CODE_LIFETIME + LATE
     )
-    if refusals:
+    reasons = {record.get("reason") for record in refusals}
+    if len(reasons) == 1 and not _redeems(known, authorized):
         return _because(
             refusals[0],
             "not_redeemed",
-            "The sign-in was authorized, and Cognito was refused when it came for the tokens.",
+            "The sign-in was authorized, and never redeemed. Who came for tokens meanwhile, likely Cognito, was refused.",
             refusals[:1],
         )
+    others = " Requests that were refused meanwhile may be anybody's." if refusals else ""
     return Ending(
         outcome="not_redeemed",
-        summary="The sign-in was authorized, and nobody came to redeem the code.",
+        summary=f"The sign-in was authorized, and nobody came to redeem the code.{others}",
+        neighbours=refusals[:MOST_NEIGHBOURS],
         means="the browser never arrived at Cognito, or Cognito does not call this token endpoint",
         todo="`token_url` of the pool's identity provider, and the pool's domain; else the person closed the page, or"
         " Cognito gave up on a sign-in that took more than five minutes",
         whose=("configuration", "user"),
+    )
+
+
+def _redeems(known: Records, authorized: Mapping[str, Any]) -> bool:
+    """Tell whether this client of the connection redeemed another code at that time: it has the right secret and address."""
+    return any(
+        record["message"] == "sign_in_redeemed"
+        and all(record.get(name) == authorized.get(name) for name in ("connection", "client_id"))
+        and 0 <= time_of(record) - time_of(authorized) <= CODE_LIFETIME + LATE
+        for record in known
     )
 
 

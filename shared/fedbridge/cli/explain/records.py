@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.errors import ConfigurationError
-from fedbridge.telemetry.events import EVENTS
+from fedbridge.telemetry.events import EVENTS, FIELDS, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """One event: `message` is its name, `timestamp` its time in RFC 3339, the rest its fields."""
 
+_FRAME = frozenset({"level", "message", "service", "timestamp"})
+
 _REFERENCE = re.compile(r"[0-9A-Z]{7,32}")
 _QUOTED = re.compile(r"\(ref ([0-9A-Z]+)\)")
 
 
 def parse_records(lines: Iterable[str]) -> Iterator[Record]:
-    """Yield the events among the lines; a prefix before the JSON, as log tools write one, is let go, and so is the rest."""
+    """Yield the events among the lines; a prefix before the JSON, as log tools write one, is let go, and so is the rest.
+
+    Fields are cleaned as when they were written: a file that somebody sends is not to be obeyed by a terminal.
+    """
     for line in lines:
         at = line.find("{")
         if at < 0:
@@ -31,7 +36,11 @@ def parse_records(lines: Iterable[str]) -> Iterator[Record]:
         except ValueError:
             continue
         if isinstance(found, dict) and is_event(found):
-            yield found
+            yield {
+                name: clean(value) if isinstance(value, str) else value
+                for name, value in found.items()
+                if _is_field(name, value)
+            }
 
 
 def is_event(found: Mapping[str, Any]) -> bool:
@@ -43,6 +52,12 @@ def is_event(found: Mapping[str, Any]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_field(name: str, value: object) -> bool:
+    """Tell whether an event may say this, of this type."""
+    expected = (str,) if name in _FRAME else FIELDS.get(name, ())
+    return isinstance(value, expected) and not isinstance(value, bool)
 
 
 def time_of(record: Mapping[str, Any]) -> float:
