@@ -23,6 +23,8 @@ Key = tuple[str, ...]
 Fetch = Callable[[T | None, Deadline], T]
 """Gets a document anew, given the last good one (None if there is none); raises UpstreamError, DeadlineExceeded."""
 
+_UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 MAX_ENTRIES = 1024
 
 REFRESH_BUDGET = 3.0
@@ -132,6 +134,9 @@ class StaleCache(Generic[T]):
             value = seed.read()
         except UpstreamError as failure:
             self._on_stale(key, failure)
+            return
+        except _UNREADABLE:  # A damaged one, or of another release: the provider has the document as well.
+            self._on_stale(key, UpstreamError("snapshot_unreadable"))
             return
         if value is not None:
             slot.entry = _Entry(value, seed.taken_at, seeded=True, stands_in_until=until)

@@ -5,7 +5,7 @@ import pytest
 
 from fedbridge.errors import DeadlineExceeded, UpstreamError
 from fedbridge.model.deadline import Deadline
-from fedbridge.model.snapshot import STANDS_IN_FOR, Seed
+from fedbridge.model.snapshot import STANDS_IN_FOR, Seed, Snapshot
 from fedbridge.rp.cache import MAX_ENTRIES, REFRESH_BACK_OFF, REFRESH_BUDGET, StaleCache
 from tests.unit.rp.idp import FakeClock
 
@@ -347,6 +347,16 @@ def test_a_snapshot_that_cannot_be_used_is_told_and_fetched(cache, clock, covere
     assert seeded(cache, source, broken) == ("fetched", True)
     assert covered == [(KEY, "metadata_host_refused")]
     assert seeded(cache, source, broken) == ("fetched", False)
+
+
+@pytest.mark.parametrize(
+    "document", ["", "[]", '{"jwks": 1}', '{"jwks": {}}', '{"jwks": {"keys": 1}}', "[" * 100_000]
+)
+def test_a_damaged_snapshot_costs_a_fetch_and_no_sign_in(cache, clock, covered, document):
+    snapshot = Snapshot(taken_at=int(clock.now), document=document)
+    damaged = Seed(taken_at=clock.now, read=lambda: "".join(snapshot.part("jwks")["keys"]), stands_in=True)
+    assert seeded(cache, Source("fetched"), damaged) == ("fetched", True)
+    assert covered == [(KEY, "snapshot_unreadable")]
 
 
 def test_a_snapshot_without_this_document_is_none(cache, clock, covered):
