@@ -102,7 +102,7 @@ def running(tmp_path_factory):
         program.wait_until(
             lambda: started_with.is_file() and started_with.stat().st_size, seconds=START_SECONDS
         )
-        yield Running(address, *references, started_with)
+        yield Running(address, *references, started_with=started_with)
 
 
 def _prepare_account(environment):
