@@ -102,7 +102,8 @@ def running(tmp_path_factory):
         program.wait_until(
             lambda: started_with.is_file() and started_with.stat().st_size, seconds=START_SECONDS
         )
-        yield Running(address, *references, started_with=started_with)
+        denied, refused = references
+        yield Running(address, denied, refused, started_with)
 
 
 def _prepare_account(environment):
