@@ -49,6 +49,7 @@ class Idp:
     origin: str = ""
     members: dict[str, Any] = field(default_factory=dict)
     key: int = 1
+    label: str = ""
     down: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -57,7 +58,9 @@ class Idp:
         if self.down:
             return Reply(status=503)
         if received.path == "/jwks":
-            return json_reply({"keys": [public_jwk(idp_key("ES256", self.key), kid=f"key-{self.key}")]})
+            return json_reply(
+                {"keys": [public_jwk(idp_key("ES256", self.key), kid=f"{self.label}key-{self.key}")]}
+            )
         endpoints = {
             f"{name}_endpoint": f"{self.origin}/{name}" for name in ("authorization", "token", "userinfo")
         }
@@ -216,9 +219,9 @@ def test_a_plan_says_what_would_make_everybody_a_new_user(operator):
 
 def test_a_terminal_does_not_obey_what_a_provider_publishes(operator, idp):
     operator.apply()
-    idp.key = "\x9b2J\u202eowned"  # type: ignore[assignment]  part of the kid
+    idp.label = "\x9b2J\u202e"
     said = operator.plan()
-    assert "owned EC" in said
+    assert "2J key-1 EC" in said
     assert all(char.isprintable() or char == "\n" for char in said)
 
 

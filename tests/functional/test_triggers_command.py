@@ -124,6 +124,24 @@ def test_what_a_pool_leaves_open(file, pool, capsys, change, code):
     assert findings(capsys, file(), pool(**change)) == code
 
 
+def test_a_provider_of_another_kind_is_one_of_the_pools(file, pool, cognito, capsys):
+    """Linking and groups are for any identity provider, whether or not the bridge is behind it."""
+    pool_id = pool(provider="Other")
+    cognito.create_identity_provider(
+        UserPoolId=pool_id, ProviderName="Bank", ProviderType="SAML", ProviderDetails={}
+    )
+    assert findings(capsys, file(), pool_id) == []
+
+
+def test_two_providers_that_differ_by_case_could_be_taken_for_one_another(file, pool, cognito, capsys):
+    """`bank` is trusted with nothing, and its users' names begin like those of `Bank` where the pool ignores case."""
+    pool_id = pool()
+    cognito.create_identity_provider(
+        UserPoolId=pool_id, ProviderName="bank", ProviderType="OIDC", ProviderDetails={}
+    )
+    assert findings(capsys, file(), pool_id) == ["trigger_provider_ambiguous"]
+
+
 @pytest.mark.parametrize("flows", [["ALLOW_USER_SRP_AUTH"], ["USER_PASSWORD_AUTH"], []])
 def test_linked_users_have_a_password_and_with_it_another_way(file, pool, capsys, flows):
     linked = {**WHOLE, "groups": {**WHOLE["groups"], "linked_profiles": True}}

@@ -65,7 +65,7 @@ def _check(options: argparse.Namespace) -> int:
     apps = [pool.describe_app_client(client, pool_id, each) for each in pool.app_client_ids(client, pool_id)]
     attached = ask(client, "describe_user_pool", UserPoolId=pool_id)["UserPool"].get("LambdaConfig", {})
     findings = [
-        *provider_findings(configuration, pool.oidc_provider_names(client, pool_id)),
+        *provider_findings(configuration, list(pool.provider_types(client, pool_id))),
         *attachment_findings(configuration, attached),
         *writing_findings(configuration, apps),
     ]
@@ -73,17 +73,33 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def provider_findings(configuration: Configuration, names: list[str]) -> Iterator[Finding]:
-    """Yield the configured identity providers that the pool does not have, to the letter."""
+    """Yield the configured identity providers that the pool does not have, to the letter, or has beside a likeness."""
     parts = [part for part in (configuration.linking, configuration.groups) if part is not None]
-    for provider in sorted({name for part in parts for name in part.providers} - set(names)):
+    configured = {name for part in parts for name in part.providers}
+    for provider in sorted(configured & set(names)):
+        for other in names:
+            if other != provider and other.lower() == provider.lower():
+                yield _likeness(provider, other)
+    for provider in sorted(configured - set(names)):
         yield Finding(
             code="trigger_provider_missing",
             severity="error",
             subject="identity providers",
-            what=f"The pool has no OIDC identity provider {provider}; it has {', '.join(names) or 'none'}.",
+            what=f"The pool has no identity provider {provider}; it has {', '.join(names) or 'none'}.",
             why="Nobody is linked and no groups are mapped: the name is compared to the letter.",
             fix="Write the ProviderName of the pool, not the name of the connection.",
         )
+
+
+def _likeness(provider: str, other: str) -> Finding:
+    return Finding(
+        code="trigger_provider_ambiguous",
+        severity="error",
+        subject="identity providers",
+        what=f"The pool has {other} beside {provider}: they differ by the case of letters alone.",
+        why="A pool may tell a user's provider in lower case: who signs in at one could be taken for a user of the other.",
+        fix=f"Give {other} another name.",
+    )
 
 
 def attachment_findings(configuration: Configuration, attached: Mapping[str, Any]) -> Iterator[Finding]:

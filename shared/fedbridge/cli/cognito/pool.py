@@ -90,13 +90,15 @@ def identity_provider(told: Mapping[str, Any]) -> IdentityProvider:
 
 def oidc_provider_names(client: Any, pool_id: str) -> list[str]:
     """Return the names of the pool's OIDC identity providers; raises CognitoRefused."""
+    return [name for name, type_ in provider_types(client, pool_id).items() if type_ == "OIDC"]
+
+
+def provider_types(client: Any, pool_id: str) -> dict[str, str]:
+    """Return all of the pool's identity providers, by name, with the API's `ProviderType`; raises CognitoRefused."""
     pages = _pages(client, "list_identity_providers", UserPoolId=pool_id)
-    return [
-        each["ProviderName"]
-        for page in pages
-        for each in page["Providers"]
-        if each.get("ProviderType") == "OIDC"
-    ]
+    return {
+        each["ProviderName"]: each.get("ProviderType", "") for page in pages for each in page["Providers"]
+    }
 
 
 def app_client_ids(client: Any, pool_id: str) -> Iterator[str]:
