@@ -98,7 +98,7 @@ def take_turns(services: SecretTurns, deadline: Deadline) -> int:
         try:
             connection = decode(stored.current.document)
             turns += _turns(services, connection, deadline)
-        except FedbridgeError as failure:
+        except Exception as failure:  # noqa: BLE001  a state that is damaged stops no other either
             failures += _failed(services, failure, stored.name, None, deadline)
         else:
             _tell_expiry(services, connection, deadline)

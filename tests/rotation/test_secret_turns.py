@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fedbridge.client_secrets import SecretRotation, with_hashes
+from fedbridge.configuration.document import encode
 from fedbridge.model.client_secret import KNOWN, SPREAD
 from fedbridge.model.connection import ClientAuthentication, ManagedSecret
 from fedbridge.model.deadline import Deadline
@@ -165,6 +166,18 @@ def test_a_connection_that_cannot_be_read_stops_no_other(function):
     function.deployment.publisher.publish("broken", b'{"name": "broken", "new": 1}', "v", Deadline.after(20))
     assert function.run() == 1
     assert function.telemetry.fields("client_secret_failed")["connection"] == "broken"
+    assert len(function.deployment.drawn) == 1
+
+
+def test_a_state_that_is_damaged_stops_no_other(function, account):
+    other = replace(function.deployment.current, name="another")
+    function.deployment.publisher.publish("another", encode(other), "v", Deadline.after(20))
+    state = {"revision": {"N": "1"}, "v": {"N": "1"}, "state": {"S": '{"unknown": 1}'}}
+    name = f"secret:another:{other.relying_parties[0].client_id}"
+    account.clients("dynamodb").put_item(TableName=TABLE, Item={"name": {"S": name}, **state})
+    assert function.run() == 1
+    told = function.telemetry.fields("client_secret_failed")
+    assert (told["connection"], told["exception"]) == ("another", "TypeError")
     assert len(function.deployment.drawn) == 1
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import load_pem_x509_certificate
 
 from fedbridge.errors import KeyNotMade, KeyUnavailable
 from fedbridge.keys.calls import call
@@ -152,14 +153,16 @@ class RingKeyMaker:
             signer = LocalSigner.of(ImportedKey(key=private), None, source=name)
             text = self._certificate(ring, policy, signer, private.public_key(), now=now, deadline=deadline)
             document = json.dumps({"key": document, "certificate": text})
+        made_at = now
         if not self._create_secret(name, document, deadline):
-            if not again:
+            stored = self._stored(name, policy, deadline) if again else None
+            if stored is None:
                 return None
-            private = self._stored(name, policy, deadline)
+            private, made_at = stored
         key = RingKey(kid=thumbprint(private.public_key()), reference=reference, created_at=int(now))
         if policy.certified_for is None:
             return key
-        return _certified(key, f"{reference}#certificate", policy, now, reference=f"{reference}#key")
+        return _certified(key, f"{reference}#certificate", policy, made_at, reference=f"{reference}#key")
 
     def _certificate(
         self, ring: str, policy: KeyRing, signer: Signer, public: PublicKey, *, now: float, deadline: Deadline
@@ -189,15 +192,23 @@ class RingKeyMaker:
             raise
         return True
 
-    def _stored(self, name: str, policy: KeyRing, deadline: Deadline) -> PrivateKey:
-        """Return the private key that an earlier run had stored."""
+    def _stored(self, name: str, policy: KeyRing, deadline: Deadline) -> tuple[PrivateKey, float] | None:
+        """Return the private key that an earlier run had stored, and when; None if it was made by another policy."""
         client = self.clients("secretsmanager")
         answer: dict[str, Any] = call(
             lambda: client.get_secret_value(SecretId=name, VersionStage="AWSCURRENT"),
             subject=name, prefix="secret", reasons=_SECRET_REASONS, deadline=deadline, sleep=self.sleep,
         )  # fmt: skip
-        fragment = None if policy.certified_for is None else "key"
-        return import_private_key(answer["SecretString"], source=name, fragment=fragment).key
+        document: str = answer["SecretString"]
+        if document.startswith("{") != (policy.certified_for is not None):
+            return None
+        if policy.certified_for is None:
+            key, made_at = import_private_key(document, source=name, fragment=None).key, 0.0
+        else:
+            key = import_private_key(document, source=name, fragment="key").key
+            certificate = load_pem_x509_certificate(json.loads(document)["certificate"].encode("ascii"))
+            made_at = certificate.not_valid_after_utc.timestamp() - policy.certified_for
+        return (key, made_at) if kind_of(key) == policy.kind.partition(":")[2] else None
 
     def _first_read(self, arn: str, usage: str, deadline: Deadline) -> PublicKey:
         for left in reversed(range(FIRST_READ)):
@@ -241,6 +252,13 @@ def new_private_key(kind: str) -> PrivateKey:
     if kind.startswith("RSA-"):
         return rsa.generate_private_key(public_exponent=65537, key_size=int(kind.removeprefix("RSA-")))
     return ec.generate_private_key(_CURVES[kind])
+
+
+def kind_of(key: PrivateKey) -> str:
+    """Return what `new_private_key` was asked for."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return f"RSA-{key.key_size}"
+    return next(kind for kind, curve in _CURVES.items() if curve.name == key.curve.name)
 
 
 def _subject(ring: str, policy: KeyRing) -> Name:

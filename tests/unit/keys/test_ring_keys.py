@@ -149,6 +149,24 @@ def test_what_was_begun_in_secrets_manager_is_found_again(account, lifetime):
     assert account.make(policy, again=True) == account.make(policy, again=True)
 
 
+@pytest.mark.parametrize("lifetime", [None, 400 * DAY])
+@pytest.mark.parametrize("changes", [{"kind": "secretsmanager:RSA-2048"}, {"certificate_lifetime": "other"}])
+def test_what_was_begun_by_another_policy_is_given_up_and_no_dead_end(account, lifetime, changes):
+    policy = replace(IN_SECRETS, certificate_lifetime=lifetime)
+    account.make(policy)
+    if "certificate_lifetime" in changes:
+        changes = {"certificate_lifetime": 400 * DAY if lifetime is None else None}
+    assert account.attempt(replace(policy, **changes), again=True) is None
+
+
+def test_a_certificate_that_is_found_again_ends_when_it_does(account):
+    policy = replace(IN_SECRETS, certificate_lifetime=400 * DAY)
+    made = account.make(policy)
+    found = account.maker().make("bank", policy, 1, again=True, now=NOW + 9 * DAY, deadline=soon())
+    assert found == replace(made, created_at=NOW + 9 * DAY)
+    assert found.not_after == account.certificate(found).not_valid_after_utc.timestamp()
+
+
 def test_what_was_begun_in_kms_is_not_found_again(account):
     assert account.attempt(IN_KMS, again=True) is None
     assert account.kms.calls == {}
