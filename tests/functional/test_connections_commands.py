@@ -626,6 +626,16 @@ def test_a_ring_that_has_moved_on_is_what_is_restored(operator):
     assert restored.id_token.clock_skew == 60
 
 
+def test_a_client_secret_that_was_taken_out_does_not_come_back_unnoticed(operator):
+    """It may have been taken out because it leaked."""
+    kept, leaked = ("sha256:" + each * 32 for each in ("a1", "b2"))
+    operator.apply(acme=operator.body(relying_parties__0__secret_hashes=[kept, leaked]))
+    operator.apply(acme=operator.body(relying_parties__0__secret_hashes=[kept]))
+    assert "is accepted again" in operator.run("restore", "--local", "acme")
+    assert operator.published().relying_parties[0].secret_hashes == (kept, leaked)
+    assert "is accepted again" not in operator.run("restore", "--local", "acme")
+
+
 def test_there_is_nothing_to_restore_before_the_second_version(operator):
     operator.apply()
     before = operator.raw()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from fedbridge.cli.connections.desk import Desk, open_desk, open_table
+from fedbridge.cli.connections.desk import Desk, open_desk, open_table, read_current
 from fedbridge.cli.connections.loading import BUDGET
 from fedbridge.cli.connections.planning import plan_of, told
 from fedbridge.cli.connections.publishing import publish, refuse_new_subjects
@@ -36,6 +37,12 @@ def restore(options: argparse.Namespace) -> int:
     for line in told(plan):
         print(line)
     publish(desk, connection, plan, taken)
+    for client_id in _accepted_again(connection, published):
+        print(
+            f"{name}: WARNING: {client_id}: a client secret that was taken out is accepted again: if it leaked, take"
+            " it out of the file and apply",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -56,6 +63,19 @@ def _published(desk: Desk, name: str) -> PublishedItem:
     if published is None:
         raise UnknownConnection(f"no connection {name!r} is published")
     return published
+
+
+def _accepted_again(connection: Connection, published: PublishedItem) -> list[str]:
+    """Return the relying parties of which a client secret works now that did not before."""
+    current = read_current(published)
+    if current is None:
+        return []
+    worked = {party.client_id: set(party.secret_hashes) for party in current.relying_parties}
+    return [
+        party.client_id
+        for party in connection.relying_parties
+        if not worked.get(party.client_id, set()).issuperset(party.secret_hashes)
+    ]
 
 
 def _previous(published: PublishedItem) -> Connection:
