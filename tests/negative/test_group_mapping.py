@@ -52,6 +52,15 @@ def test_a_name_without_the_identity_that_belongs_to_it_is_nobodys():
     unchanged(Pool(), groups=EVERYTHING, linked=[("bank", SUBJECT)])
 
 
+@pytest.mark.parametrize("form,groups", [("joined", "all, treasury"), ("list", "[all,+treasury]")])
+def test_a_group_with_a_blank_in_front_is_not_the_group_without(form, groups):
+    """Whoever may make groups at the provider could call one ` treasury`."""
+    rules = [{"group": "treasury", "becomes": "finance"}]
+    source = {"attribute": "custom:groups", "form": form, "rules": rules}
+    written = Pool(groups={"providers": {"Bank": source}}).tokens(pre_token_generation(groups))
+    assert written["groupOverrideDetails"]["groupsToOverride"] == []
+
+
 def test_a_linked_user_of_two_listed_providers_is_of_neither():
     both = {"Bank": _source(), "Agency": _source()}
     pool = Pool(groups={"linked_profiles": True, "providers": both})

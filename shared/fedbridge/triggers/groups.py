@@ -56,7 +56,7 @@ def read_groups(value: object, source: GroupSource) -> tuple[str, ...]:
     if not isinstance(value, str) or len(value) > MAX_ATTRIBUTE:
         raise Unreadable
     if source.form == "joined":
-        names = [part.strip(" ") for part in value.split(source.separator)]
+        names = value.split(source.separator)
     elif value.startswith("[") and value.endswith("]") and len(value) > 1:
         names = [_decoded(item.strip(" ")) for item in value[1:-1].split(",")]
     else:
