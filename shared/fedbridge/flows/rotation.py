@@ -7,6 +7,7 @@ found or given up, a step that was taken is published, a time is noted only afte
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -141,10 +142,11 @@ def rotate(services: Rotation, deadline: Deadline) -> int:
     users = Counter(name for each in connections for name in each.rings)
     if services.id_token_ring is not None:
         users[services.id_token_ring] += 1
+    documents = [each.stored.current.document for each in connections]
     rings: dict[str, StoredRing] = {}
     for name in sorted({*services.rings.names(deadline), *users}):
         try:
-            rings[name] = _moved_on(services, name, users[name], _slice(deadline))
+            rings[name] = _moved_on(services, name, users[name], documents, _slice(deadline))
         except Exception as failure:  # noqa: BLE001  whatever it is, the other rings go on
             _failed(services, failure, ring=name)
             failures += 1
@@ -160,7 +162,9 @@ def rotate(services: Rotation, deadline: Deadline) -> int:
     return failures
 
 
-def _moved_on(services: Rotation, name: str, users: int, deadline: Deadline) -> StoredRing:
+def _moved_on(
+    services: Rotation, name: str, users: int, documents: Iterable[bytes], deadline: Deadline
+) -> StoredRing:
     """Return the ring after its step; one that nothing uses waits until something does.
 
     One that fills two connections would be noted as published where only one of them is.
@@ -172,9 +176,9 @@ def _moved_on(services: Rotation, name: str, users: int, deadline: Deadline) -> 
         return ring
     try:
         if name == services.id_token_ring:
-            ring = advance(services, _loaded(services, ring, deadline), deadline)
+            ring = advance(services, _loaded(services, ring, deadline), documents, deadline)
             return _loaded(services, ring, deadline)
-        return advance(services, ring, deadline)
+        return advance(services, ring, documents, deadline)
     except RingMoved:
         return read(services, name, deadline)  # Somebody else has taken the step.
 
@@ -197,8 +201,13 @@ def read(services: Rotation, name: str, deadline: Deadline) -> StoredRing:
     return ring
 
 
-def advance(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredRing:
-    """Take the one step that is due, if any, and return the ring as it is then."""
+def advance(
+    services: Rotation, ring: StoredRing, documents: Iterable[bytes], deadline: Deadline
+) -> StoredRing:
+    """Take the one step that is due, if any, and return the ring as it is then.
+
+    No key is switched off that stands in one of the published `documents`: somebody may have written it there by hand.
+    """
     step = due(ring.policy, ring.state, services.clock())
     kid = step.kid or ""
     match step.action:
@@ -213,6 +222,9 @@ def advance(services: Rotation, ring: StoredRing, deadline: Deadline) -> StoredR
         case "remove":
             return move(services, ring, removed(ring.state, kid), deadline, step="remove", kid=kid)
         case "disable":
+            named = json.dumps(ring.state.key(kid).reference).encode()
+            if any(named in document for document in documents):
+                raise ConfigurationError(f"{ring.name}: {kid} is in use elsewhere", reason="ring_key_in_use")
             services.maker.disable(ring.state.key(kid), deadline)
             return move(services, ring, forgotten(ring.state, kid), deadline, step="disable", kid=kid)
         case _:

@@ -339,6 +339,24 @@ def test_a_ring_that_fills_two_connections_is_left_alone_and_told(world):
     assert world.state("bank").next is None
 
 
+def test_a_key_that_another_connection_has_by_its_reference_is_not_switched_off(world):
+    """A connection left the ring by writing down its key, and another one took the ring."""
+    left = replace(
+        signing(name="beta"), client_authentication=ClientAuthentication(key=reference(1)), rings={}
+    )
+    world.published.publish("beta", encode(left), "v", soon())
+    world.clock.now += 88 * DAY
+    failures = 0
+    for _ in range(4 * 24):
+        world.clock.now += HOUR
+        if failures := world.run():
+            break
+    assert [key.kid for key in world.state("bank").of("removed")] == ["kid-bank-1"]
+    assert failures == 1
+    assert world.telemetry.fields("key_ring_failed") == {"ring": "bank", "reason": "ring_key_in_use"}
+    assert world.maker.disabled == []
+
+
 def test_a_ring_that_is_gone_from_the_table_is_told(world):
     world.rings = MemoryKeyRings()
     assert world.run() == 1
