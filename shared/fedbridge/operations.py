@@ -12,7 +12,7 @@ from fedbridge.aws import sdk_client
 from fedbridge.client_secrets import SecretRotation
 from fedbridge.configuration.rings import ring_of
 from fedbridge.errors import ConfigurationError
-from fedbridge.flows.rotation import Rotation
+from fedbridge.flows.ring_publication import Rotation
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring_keys import RingKeyMaker
 from fedbridge.keys.secrets import CachedSecrets

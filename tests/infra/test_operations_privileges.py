@@ -14,7 +14,8 @@ import time_machine
 from fedbridge.aws import sdk_client
 from fedbridge.configuration.document import encode
 from fedbridge.configuration.rings import filled
-from fedbridge.flows.rotation import note, stage
+from fedbridge.flows.ring_publication import note
+from fedbridge.flows.rotation import stage
 from fedbridge.model.connection import (
     AuthorizationRequestProfile,
     ClientAuthentication,

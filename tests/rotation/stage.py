@@ -10,7 +10,8 @@ from typing import Any
 
 from fedbridge.configuration.document import encode
 from fedbridge.configuration.rings import filled, rings_in
-from fedbridge.flows.rotation import Rotation, note, rotate, stage
+from fedbridge.flows.ring_publication import Rotation, note
+from fedbridge.flows.rotation import rotate, stage
 from fedbridge.keys.provider import CachedKeys
 from fedbridge.keys.ring_keys import RingKeyMaker
 from fedbridge.keys.secrets import CachedSecrets

@@ -12,7 +12,8 @@ from fedbridge.aws import sdk_client
 from fedbridge.cli.connections.loading import BUDGET, Quiet
 from fedbridge.configuration.rings import BESIDE, certificate_at, filled, references_at, rings_in
 from fedbridge.errors import ConfigurationError
-from fedbridge.flows.rotation import RING_BUDGET, Rotation, move, note, read, stage, users_of
+from fedbridge.flows.ring_publication import Rotation, note, users_of
+from fedbridge.flows.rotation import RING_BUDGET, move, read, stage
 from fedbridge.keys.pem import certificates_der
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import DECRYPTION, KeyRing, RingKey, RingState, StoredRing, staged

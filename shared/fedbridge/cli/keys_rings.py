@@ -20,7 +20,8 @@ from fedbridge.cli.connections.loading import (
 )
 from fedbridge.cli.key_rings import NO_ENVIRONMENT
 from fedbridge.errors import ConfigurationError, StoreError
-from fedbridge.flows.rotation import RING_BUDGET, move, read, settle, stage, users_of
+from fedbridge.flows.ring_publication import settle, users_of
+from fedbridge.flows.rotation import RING_BUDGET, move, read, stage
 from fedbridge.model.deadline import Deadline
 from fedbridge.model.key_ring import (
     DAY,
@@ -38,7 +39,7 @@ from fedbridge.operations import rotation
 if TYPE_CHECKING:
     import argparse
 
-    from fedbridge.flows.rotation import Published, Rotation
+    from fedbridge.flows.ring_publication import Published, Rotation
     from fedbridge.model.key_ring import KeyRing, RingState, Step
 
 _WORDS = {

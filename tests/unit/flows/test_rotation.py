@@ -10,7 +10,8 @@ import pytest
 from fedbridge.configuration.document import decode, encode, version_of
 from fedbridge.configuration.rings import filled
 from fedbridge.errors import ConfigurationError, KeyNotMade, KeyUnavailable, RingMoved
-from fedbridge.flows.rotation import MOST_LOST, Rotation, read, rotate, stage
+from fedbridge.flows.ring_publication import Rotation
+from fedbridge.flows.rotation import MOST_LOST, read, rotate, stage
 from fedbridge.model.connection import ClientAuthentication, Connection
 from fedbridge.model.key_ring import DAY, SPREAD, KeyRing, RingKey, RingState, StoredRing, confirmed, noted
 from fedbridge.model.policies import TokenDecryption
