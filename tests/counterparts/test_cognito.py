@@ -41,7 +41,7 @@ CLAIMS = {
     "iss": ISSUER,
     "aud": "cognito",
     "sub": "abc",
-    "exp": int(time.time()) + 60,
+    "exp": int(time.time()) + 86_400,  # A test may run long after it was read.
     "email": "a@example.com",
 }
 

@@ -83,13 +83,17 @@ def test_149_wrong_type(tmp_path, changes, problem):
         ("client_id", "client_id"),
         ("relying_parties", "relying_parties"),
         ("relying_parties__0__client_id", "relying_parties[0].client_id"),
-        ("relying_parties__0__secret_hashes", "relying_parties[0].secret_hashes"),
         ("relying_parties__0__redirect_uris", "relying_parties[0].redirect_uris"),
         ("relying_parties__0__restart_url", "relying_parties[0].restart_url"),
     ],
 )
 def test_149_missing(tmp_path, path, name):
     assert one_problem(tmp_path, changed(**{path: REMOVED})) == f"{name}: is missing"
+
+
+def test_149_missing_secret_hashes(tmp_path):
+    problem = one_problem(tmp_path, changed(relying_parties__0__secret_hashes=REMOVED))
+    assert problem.startswith("relying_parties[0].secret_hashes: is missing; ")
 
 
 @pytest.mark.parametrize(

@@ -311,9 +311,9 @@ def _relying_party(party: RelyingParty, allowed: Allowed) -> Iterator[tuple[str,
 def _secret(party: RelyingParty) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the client secret, which is either the operator's business or the bridge's."""
     if party.managed_secret is None:
-        if not 1 <= len(party.secret_hashes) <= 2 or len(set(party.secret_hashes)) != len(
-            party.secret_hashes
-        ):
+        if not party.secret_hashes:
+            yield "secret_hashes", "is missing; managed_secret leaves it to the bridge"
+        elif len(party.secret_hashes) > 2 or len(set(party.secret_hashes)) != len(party.secret_hashes):
             yield "secret_hashes", "must be one hash, or two different ones while the secret is changed"
         for i, secret_hash in enumerate(party.secret_hashes):
             if not _SECRET_HASH.fullmatch(secret_hash):

@@ -43,7 +43,7 @@ def test_there_is_no_hash_to_write(tmp_path):
         ),
         (
             declared("relying_parties__0__managed_secret"),
-            "secret_hashes: must be one hash, or two different ones while the secret is changed",
+            "secret_hashes: is missing; managed_secret leaves it to the bridge",
         ),
     ],
 )
