@@ -176,10 +176,10 @@ NOW = time.time()
         ({"exp": "tomorrow"}, (), ["times_malformed"]),
         ({"iat": True}, (), ["times_malformed"]),
         ({"exp": 1e40}, (), ["times_malformed"]),
-        ({"nbf": NOW + 600}, (), ["not_yet_valid"]),
+        ({"nbf": NOW + 86_400}, (), ["not_yet_valid"]),
         ({"nbf": NOW + 20}, (), []),  # a clock that is a little off
-        ({"iat": NOW + 600}, (), ["from_the_future"]),
-        ({"auth_time": NOW + 600}, (), ["auth_time_wrong"]),
+        ({"iat": NOW + 86_400}, (), ["from_the_future"]),
+        ({"auth_time": NOW + 86_400}, (), ["auth_time_wrong"]),
         ({"iss": f"{ISSUER}X", "exp": NOW - 1}, ("--client-id", "b"), ["issuer_pool", "audience_wrong", "expired"]),
     ],
 )  # fmt: skip
