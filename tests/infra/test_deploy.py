@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import textwrap
+import time
 import zipfile
 
 import httpx
@@ -37,6 +38,7 @@ PROBE = textwrap.dedent("""
                 outcomes[name] = error.response["Error"]["Code"]
         return outcomes
 """)
+LOG_SECONDS = 20
 DENIED = ("AccessDeniedException", "AccessDenied")
 DIGEST = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="  # of nothing
 
@@ -197,13 +199,21 @@ def test_every_route_is_answered_by_the_bridge_and_not_by_the_gateway(stack, pat
 )
 def test_each_function_logs_and_counts_where_the_alarms_look(stack, function, route):
     httpx.get(stack.base_url + route.format(connection="unknown"), verify=stack.trust, timeout=30)
-    lines = [json.loads(line) for line in stack.log(function) if line.startswith("{")]
-    (line, *_) = [
-        line for line in lines if (line.get("route"), line.get("reason")) == (route, "unknown_connection")
-    ]
+    patience = LOG_SECONDS
+    while not (found := _refusals(stack, function, route)) and patience:
+        time.sleep(1)  # The emulator, like CloudWatch, has a function's last lines a moment after its answer.
+        patience -= 1
+    line = found[0]
     assert (line["level"], line["message"]) == ("WARNING", "request_refused")
     (metrics,) = line["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "fedbridge/prod"
+
+
+def _refusals(stack, function, route):
+    lines = [json.loads(line) for line in stack.log(function) if line.startswith("{")]
+    return [
+        line for line in lines if (line.get("route"), line.get("reason")) == (route, "unknown_connection")
+    ]
 
 
 @pytest.mark.parametrize("path", ["/", "/acme", "/acme/sign-out", "/acme/authorize/x", "/a/b/authorize"])
