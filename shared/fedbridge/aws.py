@@ -79,7 +79,7 @@ def sdk_client(
     )
     with _creating:
         try:
-            client = _session().client(
+            client = _session(os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_PROFILE")).client(
                 service, region_name=region_name, endpoint_url=endpoint_url, config=configuration
             )
         except NoRegionError:
@@ -110,7 +110,8 @@ def _forget_idle_connections(client: BaseClient) -> None:
 
 
 @cache
-def _session() -> Any:  # typed by the literal names of services, of which `service` is any
+def _session(_key: str | None, _profile: str | None) -> Any:  # typed by the literal names of services
+    """Return the session, which keeps the credentials that it found: others in the environment get another one."""
     from boto3.session import Session  # noqa: PLC0415
     from botocore.session import get_session  # noqa: PLC0415
 

@@ -72,9 +72,12 @@ class Deployment:
         """Return the lines that a function has logged, those of the platform included, by its logical id."""
         logs = self.client("logs")
         group = self.resources[f"{function}Log"]
+        # A stream a sandbox, fifty on a page.
+        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
         return [
             event["message"]
-            for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]
+            for page in pages
+            for stream in page["logStreams"]
             for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])[
                 "events"
             ]

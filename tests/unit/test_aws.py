@@ -187,3 +187,14 @@ except ConfigurationError as error:
     print(error)
 """
     assert "AWS_DEFAULT_REGION" in run_python(code)
+
+
+def test_clients_have_the_credentials_of_the_environment_in_which_they_are_made(monkeypatch):
+    found = []
+    for key in ("AKIDFIRST", "AKIDSECOND"):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        client: Any = sdk_client("dynamodb")
+        found.append(client._request_signer._credentials.access_key)
+    assert found == ["AKIDFIRST", "AKIDSECOND"]
