@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedbridge.aws import sdk_client
 from fedbridge.cli.connections import Quiet, load_one
 from fedbridge.cli.key_rings import open_rings
+from fedbridge.cli.options import add_file, add_local, add_private_host
 from fedbridge.configuration.rings import ring_of
 from fedbridge.errors import ConfigurationError
 from fedbridge.flows.rotation import read
@@ -50,15 +50,9 @@ def add_command(actions: Any) -> None:
     export.add_argument("--key", choices=KEYS, default="key", help="which one, in the other formats")
     export.add_argument("--subject", metavar="NAME", help="CN=bridge,O=Acme,C=SE; CN=fedbridge CONNECTION")
     export.add_argument("--days", type=int, default=365, help="how long the certificate is valid")
-    export.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
-    export.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
-    export.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
+    add_file(export)
+    add_local(export)
+    add_private_host(export)
     export.set_defaults(run=run)
 
 

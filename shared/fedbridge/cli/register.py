@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.cli.options import add_base_url, add_ca_bundle, add_file, add_local, add_private_host
 from fedbridge.cli.registration_desk import Desk, opened
 from fedbridge.configuration.rules import unregistered
 from fedbridge.errors import ConfigurationError
@@ -23,8 +24,8 @@ def add_command(commands: Any) -> None:
     """Add `register` to the parser."""
     parser = commands.add_parser("register", help="register the bridge at an identity provider")
     parser.add_argument("connection", metavar="CONNECTION")
-    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
-    parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
+    add_file(parser)
+    add_base_url(parser)
     parser.add_argument(
         "--table", help="the stack's output ConnectionsTable, where key rings fill the connection"
     )
@@ -35,15 +36,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--client-name", metavar="TEXT", help="what the IdP calls the bridge; the connection's name"
     )
-    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
-    parser.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
-    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    add_local(parser)
+    add_private_host(parser)
+    add_ca_bundle(parser)
     parser.add_argument(
         "--state",
         type=Path,

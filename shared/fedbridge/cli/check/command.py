@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from fedbridge.cli.options import add_base_url, add_ca_bundle, add_file, add_local, add_private_host
 
 
 def add_command(commands: Any) -> None:
     """Add `check` to the parser."""
     parser = commands.add_parser("check", help="test a connection for real, without a user")
     parser.add_argument("connection", metavar="CONNECTION")
-    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    add_file(parser)
     parser.add_argument(
         "--table", help="what is published there instead: the stack's output ConnectionsTable"
     )
-    parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
-    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
-    parser.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
-    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    add_base_url(parser)
+    add_local(parser)
+    add_private_host(parser)
+    add_ca_bundle(parser)
     parser.add_argument(
         "--probe",
         action=argparse.BooleanOptionalAction,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fedbridge.cli.options import add_file, add_local, add_private_host
 
 if TYPE_CHECKING:
     import argparse
@@ -17,17 +18,9 @@ def add_command(commands: Any) -> None:
         "try", help="say what Cognito would receive of a sample: nothing is sent, nothing is verified"
     )
     attempt.add_argument("connection")
-    attempt.add_argument("--file", type=Path, default=Path("connections.yaml"))
-    attempt.add_argument(
-        "--local", action="store_true", help="allow loopback URLs, file: and env: references"
-    )
-    attempt.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
+    add_file(attempt)
+    add_local(attempt)
+    add_private_host(attempt)
     attempt.add_argument("--id-token", metavar="SAMPLE", help="a file, JSON or a JWT; - is standard input")
     attempt.add_argument("--userinfo", metavar="SAMPLE", help="likewise")
     attempt.add_argument(

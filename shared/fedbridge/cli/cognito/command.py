@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fedbridge.cli.options import add_base_url, add_ca_bundle, add_file, add_local, add_private_host
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +41,7 @@ def add_command(commands: Any) -> None:
 
 def _add_common(action: argparse.ArgumentParser) -> None:
     action.add_argument("connection", metavar="CONNECTION")
-    action.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
+    add_base_url(action)
     action.add_argument("--user-pool", metavar="ID", help="else the user_pool of the relying party")
     action.add_argument("--relying-party", metavar="CLIENT_ID", help="where the connection has several")
     action.add_argument(
@@ -56,17 +57,11 @@ def _add_common(action: argparse.ArgumentParser) -> None:
         "--discovery", action="store_true", help="let Cognito find the endpoints by the issuer"
     )
     action.add_argument("--prune", action="store_true", help="remove mappings that nothing asks for")
-    action.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    add_file(action)
     action.add_argument("--table", metavar="TABLE", help="read what is published there in place of the file")
-    action.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
-    action.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
-    action.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    add_local(action)
+    add_private_host(action)
+    add_ca_bundle(action)
 
 
 def _apply(options: argparse.Namespace) -> int:

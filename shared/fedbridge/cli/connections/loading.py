@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fedbridge.cli.options import add_ca_bundle, add_local, add_private_host
 from fedbridge.configuration.file import Declared, load, read
 from fedbridge.errors import ConfigurationError
 
@@ -25,20 +26,14 @@ def add_file_options(action: argparse.ArgumentParser) -> None:
 
 def add_local_options(action: argparse.ArgumentParser) -> None:
     """Add what widens where keys and identity providers may be."""
-    action.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
-    action.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
+    add_local(action)
+    add_private_host(action)
 
 
 def add_provider_options(action: argparse.ArgumentParser) -> None:
     """Add how identity providers are asked what they publish."""
     action.add_argument("--offline", action="store_true", help="do not ask the providers what they publish")
-    action.add_argument("--ca-bundle", metavar="FILE", help="certificate authorities to trust as well (PEM)")
+    add_ca_bundle(action)
 
 
 def add_table_option(action: argparse.ArgumentParser) -> None:

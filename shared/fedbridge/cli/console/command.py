@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.cli.options import add_base_url, add_ca_bundle, add_file, add_local, add_private_host
 from fedbridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def add_command(commands: Any) -> None:
         "console", help="look at connections, keys and failures in a browser, on this machine alone"
     )
     parser.add_argument("--table", help="the stack's output ConnectionsTable; else the file is read")
-    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
+    add_file(parser)
     parser.add_argument(
         "--environment", metavar="NAME", help="whose logs are read, by CloudWatch Logs Insights"
     )
@@ -31,7 +32,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--since", default="24h", help="how far back failures are shown, such as 30m, 24h or 7d"
     )
-    parser.add_argument("--base-url", metavar="URL", help="the stack's address: the output BaseUrl")
+    add_base_url(parser)
     parser.add_argument("--user-pool", metavar="ID", help="for checks: the user pool behind the bridge")
     parser.add_argument(
         "--identity-provider", metavar="NAME", help="for checks: what the bridge is called there"
@@ -46,15 +47,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--probe", action=argparse.BooleanOptionalAction, help="for checks: authenticate to the IdP, too"
     )
-    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
-    parser.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="an upstream that is not public",
-    )
-    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    add_local(parser)
+    add_private_host(parser)
+    add_ca_bundle(parser)
     parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; a free one unless told")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="print the address alone")
     parser.set_defaults(run=run)

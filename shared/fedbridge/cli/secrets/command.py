@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.cli.options import add_ca_bundle, add_file, add_local, add_private_host
 from fedbridge.cli.secrets.new import new
 from fedbridge.cli.secrets.put import put
 from fedbridge.cli.secrets.rotate import rotate
@@ -47,8 +47,8 @@ def _add_rotate(parser: argparse.ArgumentParser) -> None:
 
 def _add_put(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("connection", metavar="CONNECTION")
-    parser.add_argument("--file", type=Path, default=Path("connections.yaml"), metavar="FILE")
-    parser.add_argument("--local", action="store_true", help="allow loopback URLs, file: and env: references")
+    add_file(parser)
+    add_local(parser)
     _add_way_out(parser)
     parser.add_argument(
         "--unchecked", action="store_true", help="store it although the IdP was not asked whether it takes it"
@@ -57,11 +57,5 @@ def _add_put(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_way_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--private-host",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="a host that is asked and is not public",
-    )
-    parser.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    add_private_host(parser, help="a host that is asked and is not public")
+    add_ca_bundle(parser)

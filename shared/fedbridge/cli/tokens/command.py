@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fedbridge.cli.options import add_ca_bundle, add_private_host
+
 if TYPE_CHECKING:
     import argparse
 
@@ -36,10 +38,8 @@ def add_command(commands: Any) -> None:
         "--offline", action="store_true", help="do not ask Cognito whether the token is revoked"
     )
     verify.add_argument("--local", action="store_true", help="allow loopback URLs")
-    verify.add_argument(
-        "--private-host", action="append", default=[], metavar="HOST:PORT", help="a host that is not public"
-    )
-    verify.add_argument("--ca-bundle", metavar="PEM", help="authorities to trust besides the usual")
+    add_private_host(verify, help="a host that is not public")
+    add_ca_bundle(verify)
     verify.add_argument("--json", action="store_true", help="print the verdict as JSON")
     verify.set_defaults(run=_verify)
 
